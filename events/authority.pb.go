@@ -309,9 +309,14 @@ func (x *CrlPublished) GetKeyId() []byte {
 
 // WriterEnrolled: commits signed by this key are believed within its role. Only the root writes it and WriterRetired.
 type WriterEnrolled struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PublicKey     string                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
-	Role          string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	PublicKey string                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	Role      string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
+	// holder is the number of the officer whose key it is, if it is a person's: what it signs says that this officer acted, or
+	// is not believed.
+	Holder string `protobuf:"bytes,3,opt,name=holder,proto3" json:"holder,omitempty"`
+	// user is the public nkey by which the holder signs in to NATS. It is refused there once the writer is retired.
+	User          string `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -356,6 +361,20 @@ func (x *WriterEnrolled) GetPublicKey() string {
 func (x *WriterEnrolled) GetRole() string {
 	if x != nil {
 		return x.Role
+	}
+	return ""
+}
+
+func (x *WriterEnrolled) GetHolder() string {
+	if x != nil {
+		return x.Holder
+	}
+	return ""
+}
+
+func (x *WriterEnrolled) GetUser() string {
+	if x != nil {
+		return x.User
 	}
 	return ""
 }
@@ -740,6 +759,43 @@ func (x *FoundCertificateRevoked) GetSealedWhy() *Sealed {
 	return nil
 }
 
+// CardKeyOrdered: an officer wants the next master key of cards made.
+type CardKeyOrdered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CardKeyOrdered) Reset() {
+	*x = CardKeyOrdered{}
+	mi := &file_authority_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CardKeyOrdered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CardKeyOrdered) ProtoMessage() {}
+
+func (x *CardKeyOrdered) ProtoReflect() protoreflect.Message {
+	mi := &file_authority_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CardKeyOrdered.ProtoReflect.Descriptor instead.
+func (*CardKeyOrdered) Descriptor() ([]byte, []int) {
+	return file_authority_proto_rawDescGZIP(), []int{10}
+}
+
 // CardKeyMade: the centre has a master key of this version, to which cards move with their next command.
 type CardKeyMade struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -752,7 +808,7 @@ type CardKeyMade struct {
 
 func (x *CardKeyMade) Reset() {
 	*x = CardKeyMade{}
-	mi := &file_authority_proto_msgTypes[10]
+	mi := &file_authority_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +820,7 @@ func (x *CardKeyMade) String() string {
 func (*CardKeyMade) ProtoMessage() {}
 
 func (x *CardKeyMade) ProtoReflect() protoreflect.Message {
-	mi := &file_authority_proto_msgTypes[10]
+	mi := &file_authority_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +833,7 @@ func (x *CardKeyMade) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardKeyMade.ProtoReflect.Descriptor instead.
 func (*CardKeyMade) Descriptor() ([]byte, []int) {
-	return file_authority_proto_rawDescGZIP(), []int{10}
+	return file_authority_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CardKeyMade) GetVersion() uint32 {
@@ -820,11 +876,13 @@ const file_authority_proto_rawDesc = "" +
 	"\x0enext_update_ms\x18\x03 \x01(\x03R\fnextUpdateMs\x12\x18\n" +
 	"\aentries\x18\x04 \x01(\rR\aentries\x12\x16\n" +
 	"\x06sha256\x18\x05 \x01(\fR\x06sha256\x12\x15\n" +
-	"\x06key_id\x18\x06 \x01(\fR\x05keyId\"C\n" +
+	"\x06key_id\x18\x06 \x01(\fR\x05keyId\"o\n" +
 	"\x0eWriterEnrolled\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\tR\tpublicKey\x12\x12\n" +
-	"\x04role\x18\x02 \x01(\tR\x04role\"I\n" +
+	"\x04role\x18\x02 \x01(\tR\x04role\x12\x16\n" +
+	"\x06holder\x18\x03 \x01(\tR\x06holder\x12\x12\n" +
+	"\x04user\x18\x04 \x01(\tR\x04user\"I\n" +
 	"\rWriterRetired\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\tR\tpublicKey\x12\x19\n" +
@@ -860,7 +918,8 @@ const file_authority_proto_rawDesc = "" +
 	"notAfterMs\x12\x10\n" +
 	"\x03why\x18\x04 \x01(\tR\x03why\x124\n" +
 	"\n" +
-	"sealed_why\x18P \x01(\v2\x15.shomei.events.SealedR\tsealedWhy\"=\n" +
+	"sealed_why\x18P \x01(\v2\x15.shomei.events.SealedR\tsealedWhy\"\x10\n" +
+	"\x0eCardKeyOrdered\"=\n" +
 	"\vCardKeyMade\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\fR\x05checkB\x0fZ\rshomei/eventsb\x06proto3"
@@ -877,7 +936,7 @@ func file_authority_proto_rawDescGZIP() []byte {
 	return file_authority_proto_rawDescData
 }
 
-var file_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_authority_proto_goTypes = []any{
 	(*LogOpened)(nil),               // 0: shomei.events.LogOpened
 	(*GenerationActivated)(nil),     // 1: shomei.events.GenerationActivated
@@ -889,16 +948,17 @@ var file_authority_proto_goTypes = []any{
 	(*CertificateFound)(nil),        // 7: shomei.events.CertificateFound
 	(*RevocationFound)(nil),         // 8: shomei.events.RevocationFound
 	(*FoundCertificateRevoked)(nil), // 9: shomei.events.FoundCertificateRevoked
-	(*CardKeyMade)(nil),             // 10: shomei.events.CardKeyMade
-	(CertificateKind)(0),            // 11: shomei.events.CertificateKind
-	(RevocationReason)(0),           // 12: shomei.events.RevocationReason
-	(*Sealed)(nil),                  // 13: shomei.events.Sealed
+	(*CardKeyOrdered)(nil),          // 10: shomei.events.CardKeyOrdered
+	(*CardKeyMade)(nil),             // 11: shomei.events.CardKeyMade
+	(CertificateKind)(0),            // 12: shomei.events.CertificateKind
+	(RevocationReason)(0),           // 13: shomei.events.RevocationReason
+	(*Sealed)(nil),                  // 14: shomei.events.Sealed
 }
 var file_authority_proto_depIdxs = []int32{
-	11, // 0: shomei.events.CertificateFound.kind:type_name -> shomei.events.CertificateKind
-	12, // 1: shomei.events.RevocationFound.reason:type_name -> shomei.events.RevocationReason
-	12, // 2: shomei.events.FoundCertificateRevoked.reason:type_name -> shomei.events.RevocationReason
-	13, // 3: shomei.events.FoundCertificateRevoked.sealed_why:type_name -> shomei.events.Sealed
+	12, // 0: shomei.events.CertificateFound.kind:type_name -> shomei.events.CertificateKind
+	13, // 1: shomei.events.RevocationFound.reason:type_name -> shomei.events.RevocationReason
+	13, // 2: shomei.events.FoundCertificateRevoked.reason:type_name -> shomei.events.RevocationReason
+	14, // 3: shomei.events.FoundCertificateRevoked.sealed_why:type_name -> shomei.events.Sealed
 	4,  // [4:4] is the sub-list for method output_type
 	4,  // [4:4] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
@@ -919,7 +979,7 @@ func file_authority_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_authority_proto_rawDesc), len(file_authority_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -571,6 +571,7 @@ type Event struct {
 	//	*Event_WriterEnrolled
 	//	*Event_WriterRetired
 	//	*Event_CardKeyMade
+	//	*Event_CardKeyOrdered
 	//	*Event_CertificateFound
 	//	*Event_RevocationFound
 	//	*Event_FoundCertificateRevoked
@@ -1223,6 +1224,15 @@ func (x *Event) GetCardKeyMade() *CardKeyMade {
 	return nil
 }
 
+func (x *Event) GetCardKeyOrdered() *CardKeyOrdered {
+	if x != nil {
+		if x, ok := x.Body.(*Event_CardKeyOrdered); ok {
+			return x.CardKeyOrdered
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetCertificateFound() *CertificateFound {
 	if x != nil {
 		if x, ok := x.Body.(*Event_CertificateFound); ok {
@@ -1551,6 +1561,10 @@ type Event_CardKeyMade struct {
 	CardKeyMade *CardKeyMade `protobuf:"bytes,146,opt,name=card_key_made,json=cardKeyMade,proto3,oneof"`
 }
 
+type Event_CardKeyOrdered struct {
+	CardKeyOrdered *CardKeyOrdered `protobuf:"bytes,147,opt,name=card_key_ordered,json=cardKeyOrdered,proto3,oneof"`
+}
+
 type Event_CertificateFound struct {
 	CertificateFound *CertificateFound `protobuf:"bytes,150,opt,name=certificate_found,json=certificateFound,proto3,oneof"`
 }
@@ -1709,6 +1723,8 @@ func (*Event_WriterRetired) isEvent_Body() {}
 
 func (*Event_CardKeyMade) isEvent_Body() {}
 
+func (*Event_CardKeyOrdered) isEvent_Body() {}
+
 func (*Event_CertificateFound) isEvent_Body() {}
 
 func (*Event_RevocationFound) isEvent_Body() {}
@@ -1763,7 +1779,7 @@ const file_commit_proto_rawDesc = "" +
 	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xef+\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xbb,\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -1842,7 +1858,8 @@ const file_commit_proto_rawDesc = "" +
 	"\rcrl_published\x18\x8f\x01 \x01(\v2\x1b.shomei.events.CrlPublishedH\x00R\fcrlPublished\x12I\n" +
 	"\x0fwriter_enrolled\x18\x90\x01 \x01(\v2\x1d.shomei.events.WriterEnrolledH\x00R\x0ewriterEnrolled\x12F\n" +
 	"\x0ewriter_retired\x18\x91\x01 \x01(\v2\x1c.shomei.events.WriterRetiredH\x00R\rwriterRetired\x12A\n" +
-	"\rcard_key_made\x18\x92\x01 \x01(\v2\x1a.shomei.events.CardKeyMadeH\x00R\vcardKeyMade\x12O\n" +
+	"\rcard_key_made\x18\x92\x01 \x01(\v2\x1a.shomei.events.CardKeyMadeH\x00R\vcardKeyMade\x12J\n" +
+	"\x10card_key_ordered\x18\x93\x01 \x01(\v2\x1d.shomei.events.CardKeyOrderedH\x00R\x0ecardKeyOrdered\x12O\n" +
 	"\x11certificate_found\x18\x96\x01 \x01(\v2\x1f.shomei.events.CertificateFoundH\x00R\x10certificateFound\x12L\n" +
 	"\x10revocation_found\x18\x97\x01 \x01(\v2\x1e.shomei.events.RevocationFoundH\x00R\x0frevocationFound\x12e\n" +
 	"\x19found_certificate_revoked\x18\x98\x01 \x01(\v2&.shomei.events.FoundCertificateRevokedH\x00R\x17foundCertificateRevoked\x12F\n" +
@@ -1949,14 +1966,15 @@ var file_commit_proto_goTypes = []any{
 	(*WriterEnrolled)(nil),              // 67: shomei.events.WriterEnrolled
 	(*WriterRetired)(nil),               // 68: shomei.events.WriterRetired
 	(*CardKeyMade)(nil),                 // 69: shomei.events.CardKeyMade
-	(*CertificateFound)(nil),            // 70: shomei.events.CertificateFound
-	(*RevocationFound)(nil),             // 71: shomei.events.RevocationFound
-	(*FoundCertificateRevoked)(nil),     // 72: shomei.events.FoundCertificateRevoked
-	(*VaultRecorded)(nil),               // 73: shomei.events.VaultRecorded
-	(*RecordOpened)(nil),                // 74: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),             // 75: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 76: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),                   // 77: shomei.events.ClaimHeld
+	(*CardKeyOrdered)(nil),              // 70: shomei.events.CardKeyOrdered
+	(*CertificateFound)(nil),            // 71: shomei.events.CertificateFound
+	(*RevocationFound)(nil),             // 72: shomei.events.RevocationFound
+	(*FoundCertificateRevoked)(nil),     // 73: shomei.events.FoundCertificateRevoked
+	(*VaultRecorded)(nil),               // 74: shomei.events.VaultRecorded
+	(*RecordOpened)(nil),                // 75: shomei.events.RecordOpened
+	(*FactQuarantined)(nil),             // 76: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 77: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 78: shomei.events.ClaimHeld
 }
 var file_commit_proto_depIdxs = []int32{
 	5,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -2027,19 +2045,20 @@ var file_commit_proto_depIdxs = []int32{
 	67, // 65: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
 	68, // 66: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
 	69, // 67: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
-	70, // 68: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
-	71, // 69: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
-	72, // 70: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
-	73, // 71: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
-	74, // 72: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	75, // 73: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	76, // 74: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	77, // 75: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	76, // [76:76] is the sub-list for method output_type
-	76, // [76:76] is the sub-list for method input_type
-	76, // [76:76] is the sub-list for extension type_name
-	76, // [76:76] is the sub-list for extension extendee
-	0,  // [0:76] is the sub-list for field type_name
+	70, // 68: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
+	71, // 69: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
+	72, // 70: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
+	73, // 71: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
+	74, // 72: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
+	75, // 73: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	76, // 74: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	77, // 75: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	78, // 76: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	77, // [77:77] is the sub-list for method output_type
+	77, // [77:77] is the sub-list for method input_type
+	77, // [77:77] is the sub-list for extension type_name
+	77, // [77:77] is the sub-list for extension extendee
+	0,  // [0:77] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2116,6 +2135,7 @@ func file_commit_proto_init() {
 		(*Event_WriterEnrolled)(nil),
 		(*Event_WriterRetired)(nil),
 		(*Event_CardKeyMade)(nil),
+		(*Event_CardKeyOrdered)(nil),
 		(*Event_CertificateFound)(nil),
 		(*Event_RevocationFound)(nil),
 		(*Event_FoundCertificateRevoked)(nil),

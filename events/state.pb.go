@@ -1658,9 +1658,11 @@ type AuthorityState struct {
 	// vault is the identity of the log's vault.
 	Vault string `protobuf:"bytes,92,opt,name=vault,proto3" json:"vault,omitempty"`
 	// card_keys are the master keys of cards that the centre has made.
-	CardKeys      []*CardKeyMade `protobuf:"bytes,50,rep,name=card_keys,json=cardKeys,proto3" json:"card_keys,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CardKeys []*CardKeyMade `protobuf:"bytes,50,rep,name=card_keys,json=cardKeys,proto3" json:"card_keys,omitempty"`
+	// card_key_ordered: the next one was ordered, and is not made yet.
+	CardKeyOrdered bool `protobuf:"varint,51,opt,name=card_key_ordered,json=cardKeyOrdered,proto3" json:"card_key_ordered,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *AuthorityState) Reset() {
@@ -1782,6 +1784,13 @@ func (x *AuthorityState) GetCardKeys() []*CardKeyMade {
 		return x.CardKeys
 	}
 	return nil
+}
+
+func (x *AuthorityState) GetCardKeyOrdered() bool {
+	if x != nil {
+		return x.CardKeyOrdered
+	}
+	return false
 }
 
 type KnownGeneration struct {
@@ -2054,7 +2063,7 @@ const file_state_proto_rawDesc = "" +
 	"\bseal_key\x18\x03 \x01(\fR\asealKey\x12\x12\n" +
 	"\x04role\x18\x04 \x01(\tR\x04role\x12\x18\n" +
 	"\aretired\x18\x05 \x01(\bR\aretired\x12!\n" +
-	"\fcounter_code\x18\x06 \x01(\tR\vcounterCode\"\xfa\x03\n" +
+	"\fcounter_code\x18\x06 \x01(\tR\vcounterCode\"\xa4\x04\n" +
 	"\x0eAuthorityState\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
 	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
@@ -2071,7 +2080,8 @@ const file_state_proto_rawDesc = "" +
 	"\x05found\x18Z \x01(\rR\x05found\x12#\n" +
 	"\rfound_revoked\x18[ \x01(\rR\ffoundRevoked\x12\x14\n" +
 	"\x05vault\x18\\ \x01(\tR\x05vault\x127\n" +
-	"\tcard_keys\x182 \x03(\v2\x1a.shomei.events.CardKeyMadeR\bcardKeys\"@\n" +
+	"\tcard_keys\x182 \x03(\v2\x1a.shomei.events.CardKeyMadeR\bcardKeys\x12(\n" +
+	"\x10card_key_ordered\x183 \x01(\bR\x0ecardKeyOrdered\"@\n" +
 	"\x0fKnownGeneration\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\fR\x05keyId\"\x8c\x01\n" +

@@ -12,7 +12,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
-	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/directory/officefile"
 	"shomei/pkg/eventlog"
@@ -77,7 +76,7 @@ var known = []struct {
 	{hub.ErrNoData, BadConfig, "このフォルダーにはセンターのデータがありません。--data で場所を指定するか、make run で始めてください。"},
 	{hub.ErrRuns, TryLater, "このデータでは、センターがもう動いています。そのままお使いください。始め直すときは、先に止めてください。"},
 	{hub.ErrHeld, TryLater, "別のプログラムがこのデータを使っています。それが終わってから、やり直してください。"},
-	{control.ErrNotRunning, Unreachable, "センターが動いていません。shomei all で始めてから、もう一度命じてください。"},
+	{hub.ErrNotRunning, Unreachable, "センターが動いていません。shomei all で始めてから、もう一度命じてください。"},
 	{hub.ErrRefused, Failed, "センターはこれを受け付けません。かっこ内の理由を確かめてください。"},
 	{officefile.ErrFile, BadConfig, "役所の定めに誤りがあります。示された行を直してください。書き方は shomei office define --help にあります。"},
 	{ErrNoOffice, Failed, "その役所はありません。shomei office list で確かめてください。"},

@@ -58,7 +58,7 @@ func TestAnOldStoreOfACounterIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	heads, err := o.Heads(testCounter)
+	heads, err := o.Heads(t.Context(), testCounter)
 	if err != nil {
 		t.Fatalf("the hub does not see it: %v", err)
 	}

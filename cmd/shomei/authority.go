@@ -8,7 +8,6 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/civil"
 )
@@ -80,8 +79,11 @@ func (a *app) revokeFoundCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Serial = args[0]
-			orders := control.Open(a.Data, officer)
-			defer orders.Close()
+			orders, done, err := a.orders(cmd, officer)
+			if err != nil {
+				return err
+			}
+			defer done()
 			if err := orders.RevokeFound(cmd.Context(), authority, r); err != nil {
 				return err
 			}

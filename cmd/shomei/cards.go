@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"shomei/cmd/shomei/control"
 )
 
 const rollHelp = `カードの管理鍵の親鍵の、次の版を作ります。カードは、次に書き込むときに新しい版の鍵へ移ります。古い版の親鍵は、その鍵を
@@ -24,8 +22,11 @@ func (a *app) cardsCommand() *cobra.Command {
 	roll := &cobra.Command{
 		Use: "roll", Short: "次の版の親鍵を作る (make the next version)", Long: rollHelp, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			orders := control.Open(a.Data, officer)
-			defer orders.Close()
+			orders, done, err := a.orders(cmd, officer)
+			if err != nil {
+				return err
+			}
+			defer done()
 			version, err := orders.RollCards(cmd.Context())
 			if err != nil {
 				return err
@@ -35,7 +36,7 @@ func (a *app) cardsCommand() *cobra.Command {
 			return nil
 		},
 	}
-	officerFlag(roll, &officer, operator)
+	officerFlag(roll, &officer, itself)
 	cmd.AddCommand(roll)
 	return cmd
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/cli"
-	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/durable"
@@ -54,8 +53,11 @@ func (a *app) enrolCommand() *cobra.Command {
 		Use: "enrol OFFICE --out DIR", Short: "窓口端末を登録する (enrol a counter and make its bundle)", Long: enrolHelp, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e.Office = args[0]
-			orders := control.Open(a.Data, officer)
-			defer orders.Close()
+			orders, done, err := a.orders(cmd, officer)
+			if err != nil {
+				return err
+			}
+			defer done()
 			enrolled, err := enrolInto(dir, func(b bundleKeys) (hub.Enrolled, error) {
 				e.PublicKey, e.SealKey = b.public, b.seal
 				if e.Counter == "" {
@@ -77,7 +79,7 @@ func (a *app) enrolCommand() *cobra.Command {
 	flags.StringVar(&e.Counter, "counter", "", "端末の名前。なければ次の番号 (its id; default: the office's next)")
 	flags.StringVar(&e.Code, "code", "", "証明書に載る9文字の番号。なければ次の番号 (counter id in certificates; default: the municipality's next)")
 	flags.StringVar(&e.Hub, "hub", "", "端末からつなぐ場所、tls://HOST:PORT (where the counter reaches the hub; default: where it listens)")
-	officerFlag(cmd, &officer, operator)
+	officerFlag(cmd, &officer, itself)
 	_ = cmd.MarkFlagRequired("out") // defined above
 	return cmd
 }
@@ -200,12 +202,15 @@ func (a *app) listCountersCommand() *cobra.Command {
 
 // seen asks the running hub for the counters' links; without one there are none.
 func (a *app) seen(ctx context.Context) (map[string]*counterlink.Seen, error) {
-	orders := control.Open(a.Data, hub.Itself)
-	defer orders.Close()
-	list, err := orders.Seen(ctx)
-	if errors.Is(err, control.ErrNotRunning) {
+	p, err := a.operate(ctx, false)
+	if errors.Is(err, hub.ErrNotRunning) {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	list, err := p.SeenCounters(ctx)
 	by := make(map[string]*counterlink.Seen)
 	for i := range list {
 		by[list[i].Counter] = &list[i]
@@ -245,8 +250,11 @@ func (a *app) renewCommand() *cobra.Command {
 		Use: "renew COUNTER [--out DIR]", Short: "古いフォルダーの端末をつなげるようにする (make the file by which an older bundle connects)", Long: renewHelp,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			orders := control.Open(a.Data, officer)
-			defer orders.Close()
+			orders, done, err := a.orders(cmd, officer)
+			if err != nil {
+				return err
+			}
+			defer done()
 			jwt, err := orders.Renew(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -273,7 +281,7 @@ func (a *app) renewCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&dir, "out", "", "出す先のフォルダー (folder to write it to)")
-	officerFlag(cmd, &officer, operator)
+	officerFlag(cmd, &officer, itself)
 	return cmd
 }
 
@@ -282,8 +290,11 @@ func (a *app) retireCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "retire COUNTER", Short: "窓口端末の登録をやめる (take a counter's voice away, at once and for good)", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			orders := control.Open(a.Data, officer)
-			defer orders.Close()
+			orders, done, err := a.orders(cmd, officer)
+			if err != nil {
+				return err
+			}
+			defer done()
 			if err := orders.Retire(cmd.Context(), args[0]); err != nil {
 				return err
 			}
@@ -292,7 +303,7 @@ func (a *app) retireCommand() *cobra.Command {
 			return nil
 		},
 	}
-	officerFlag(cmd, &officer, operator)
+	officerFlag(cmd, &officer, itself)
 	return cmd
 }
 
@@ -311,11 +322,14 @@ func (a *app) adoptCommand() *cobra.Command {
 		Use: "adopt COUNTER", Short: "食い違った端末の記録を認める (after a mismatch: show both ends, go on from the counter's)", Long: adoptHelp,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if yes && (why == "" || !cmd.Flags().Changed("officer")) {
+			if yes && (why == "" || !cmd.Flags().Changed("officer") && !a.credited()) {
 				return cli.Usage("--yes needs --officer and --why: who decided, and why, stay in the log")
 			}
-			orders := control.Open(a.Data, officer)
-			defer orders.Close()
+			orders, done, err := a.orders(cmd, officer)
+			if err != nil {
+				return err
+			}
+			defer done()
 			heads, err := orders.Heads(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -334,7 +348,7 @@ func (a *app) adoptCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "端末の末尾から続ける (go on from the counter's end)")
 	cmd.Flags().StringVar(&why, "why", "", "理由。封をして記録に残る (why; it stays in the log, sealed)")
-	officerFlag(cmd, &officer, operator)
+	officerFlag(cmd, &officer, itself)
 	return cmd
 }
 

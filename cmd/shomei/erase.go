@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/regime"
 )
@@ -31,8 +30,11 @@ func (a *app) eraseCommand() *cobra.Command {
 		Short: "個人情報を消去する (erase what is sealed of a subscriber, for good)",
 		Long:  eraseHelp, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			orders := control.Open(a.Data, officer)
-			defer orders.Close()
+			orders, done, err := a.orders(cmd, officer)
+			if err != nil {
+				return err
+			}
+			defer done()
 			erased, err := orders.Erase(cmd.Context(), args[0], e)
 			if err != nil {
 				return err

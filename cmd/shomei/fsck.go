@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/cli"
-	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/vault"
@@ -88,21 +87,22 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 }
 
 // reachVault lets a check look at the keys: in the vault itself or, if a hub holds it or a program of its own, by asking the
-// hub or the operator. A hub that takes no orders, such as a story's, leaves it unchecked.
+// centre that runs.
 func (a *app) reachVault(ctx context.Context, h *hub.Parts) error {
 	if !h.Separated() {
 		if err := h.OpenVault(ctx); !errors.Is(err, vault.ErrInUse) {
 			return err
 		}
 	}
-	orders := control.Open(a.Data, operator)
-	h.AskVault = func(ctx context.Context, keys []vault.Key) ([]vault.Status, error) {
-		statuses, err := orders.KeyStatuses(ctx, keys)
-		if errors.Is(err, control.ErrNotRunning) {
-			return nil, nil
-		}
-		return statuses, err
+	c, err := a.looking()
+	if err != nil {
+		return err
 	}
+	centre, err := hub.Operate(ctx, c, nil)
+	if err != nil {
+		return err
+	}
+	h.LookAtVaultOf(centre)
 	return nil
 }
 

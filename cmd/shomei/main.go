@@ -3,11 +3,13 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/cli"
 	"shomei/cmd/shomei/hub"
+	"shomei/pkg/ops"
 )
 
 func main() {
@@ -16,20 +18,33 @@ func main() {
 }
 
 // app is what every command shares.
-type app struct{ cli.App }
+type app struct {
+	cli.App
+	// creds is the file of an operator's credentials, context the name of some that are kept.
+	creds, context string
+	// dataGiven reports whether the command line or the environment names a data folder.
+	dataGiven func() bool
+}
 
 // root is the whole command line.
 func (a *app) root() *cobra.Command {
 	root := a.Root("shomei", "証明 — カードに載る電子証明書の一生 (certificates on smart cards, from the municipal counter to expiry)",
 		a.allCommand(), a.upCommand(), cli.Engine(), a.logCommand(), a.stateCommand(), a.forecastCommand(), a.rebuildCommand(), a.fsckCommand(),
 		a.ddlCommand(), a.rulesCommand(), a.officeCommand(), a.counterCommand(), a.authorityCommand(), a.rolesCommand(), a.cardsCommand(), a.eraseCommand(),
-		a.reportCommand(), a.residentsCommand(), a.quarantineCommand(), storyCommand(), crashpointsCommand(), a.versionCommand(), a.natsCommand())
+		a.reportCommand(), a.residentsCommand(), a.quarantineCommand(), storyCommand(), crashpointsCommand(), a.versionCommand(), a.natsCommand(), a.operatorsCommand(), a.contextCommand())
 	root.AddCommand(a.serviceCommands()...)
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.creds, "creds", os.Getenv(ops.EnvPrefix+"CREDS"), "運用者の資格のファイル (file of an operator's credentials; also from "+ops.EnvPrefix+"CREDS)")
+	flags.StringVar(&a.context, "context", "", "覚えている資格の名前 (name of credentials that shomei context keeps)")
+	a.dataGiven = func() bool { return flags.Changed("data") || os.Getenv(ops.EnvPrefix+"HUB_DATA") != "" }
 	return root
 }
 
 // attach opens the data folder to read its log and tables.
 func (a *app) attach(ctx context.Context) (*hub.Parts, error) {
+	if a.creds != "" || a.context != "" {
+		return nil, cli.Usage("the tables are asked on the centre's own machine: give its folder with --data, without credentials")
+	}
 	c, err := a.looking()
 	if err != nil {
 		return nil, err
@@ -37,8 +52,11 @@ func (a *app) attach(ctx context.Context) (*hub.Parts, error) {
 	return hub.Attach(ctx, c)
 }
 
-// attachLog opens the data folder to read its log, which needs no engine.
+// attachLog opens the log for reading, which needs no engine: that of the data folder or, with credentials, of their centre.
 func (a *app) attachLog(ctx context.Context) (*hub.Parts, error) {
+	if a.credited() {
+		return a.operate(ctx, false)
+	}
 	c, err := a.looking()
 	if err != nil {
 		return nil, err

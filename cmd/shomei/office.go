@@ -11,23 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/cli"
-	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/directory/officefile"
 )
-
-// operator is the actor in the log when a command does not name an officer.
-const operator = hub.Itself
-
-func officerFlag(cmd *cobra.Command, officer *string, fallback string) {
-	cmd.Flags().StringVar(officer, "officer", fallback,
-		"職員番号。数字を含む英数字と . _ - の16文字まで。氏名は書かない (number of the officer, never a name: up to 16 of A-Z a-z 0-9 . _ -, with a digit)")
-	if fallback == "" {
-		_ = cmd.MarkFlagRequired("officer") // defined on the line above
-	}
-}
 
 // officeCommand defines and shows offices.
 func (a *app) officeCommand() *cobra.Command {
@@ -79,8 +67,11 @@ func (a *app) defineOfficeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			orders := control.Open(a.Data, officer)
-			defer orders.Close()
+			orders, done, err := a.orders(cmd, officer)
+			if err != nil {
+				return err
+			}
+			defer done()
 			changed, err := orders.DefineOffice(cmd.Context(), office.ID, office.Definition)
 			if err != nil {
 				return err
@@ -94,7 +85,7 @@ func (a *app) defineOfficeCommand() *cobra.Command {
 			return nil
 		},
 	}
-	officerFlag(cmd, &officer, operator)
+	officerFlag(cmd, &officer, itself)
 	return cmd
 }
 

@@ -7,7 +7,6 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/directory"
 )
@@ -43,8 +42,11 @@ func (a *app) quarantineCommand() *cobra.Command {
 		Use: "resolve ID --outcome OUTCOME --why TEXT", Short: "確かめ終えたことを記録する (record that it was looked at)", Long: resolveHelp,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			orders := control.Open(a.Data, officer)
-			defer orders.Close()
+			orders, done, err := a.orders(cmd, officer)
+			if err != nil {
+				return err
+			}
+			defer done()
 			if err := orders.Resolve(cmd.Context(), args[0], resolution); err != nil {
 				return err
 			}
@@ -54,7 +56,7 @@ func (a *app) quarantineCommand() *cobra.Command {
 	}
 	resolve.Flags().StringVar(&resolution.Outcome, "outcome", "", "rejected | repeated")
 	resolve.Flags().StringVar(&resolution.Why, "why", "", "理由、1行 (reason, one line)")
-	officerFlag(resolve, &officer, operator)
+	officerFlag(resolve, &officer, itself)
 	cmd.AddCommand(list, resolve)
 	return cmd
 }

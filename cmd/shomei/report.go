@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/cli"
-	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
 	"shomei/pkg/civil"
@@ -47,8 +46,11 @@ func (a *app) report(cmd *cobra.Command, r reporting, role, subscriber string, c
 			return fmt.Errorf("reading the resident record: %w", err)
 		}
 	}
-	orders := control.Open(a.Data, r.officer)
-	defer orders.Close()
+	orders, done, err := a.orders(cmd, r.officer)
+	if err != nil {
+		return err
+	}
+	defer done()
 	reported, err := orders.Report(cmd.Context(), hub.Report{
 		Role: role, Office: r.office, Subscriber: subscriber, Fact: fact, Record: record,
 	})

@@ -16,7 +16,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"shomei/cmd/cli"
-	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
 	"shomei/pkg/intake"
@@ -57,8 +56,11 @@ func (a *app) residentsCommand() *cobra.Command {
 				defer file.Close()
 				in = file
 			}
-			orders := control.Open(a.Data, r.officer)
-			defer orders.Close()
+			orders, done, err := a.orders(cmd, r.officer)
+			if err != nil {
+				return err
+			}
+			defer done()
 			i := importing{app: a, cmd: cmd, orders: orders, office: r.office, file: args[0], count: make(map[hub.RegisterResult]int)}
 			return i.all(bufio.NewReader(in))
 		},
@@ -72,7 +74,7 @@ func (a *app) residentsCommand() *cobra.Command {
 type importing struct {
 	*app
 	cmd          *cobra.Command
-	orders       *control.Client
+	orders       hub.Operator
 	office, file string
 	count        map[hub.RegisterResult]int
 	batch        []hub.RegisterChange

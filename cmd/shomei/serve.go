@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/ops"
 	"shomei/pkg/page"
@@ -75,15 +74,12 @@ func hubFlags(flags *pflag.FlagSet, c *config) {
 	flags.StringVar(&c.Console, "console", c.Console, "loopback address of the console's page")
 }
 
-// start starts the hub, the console's page and the socket for operators' commands. It returns the page's address.
+// start starts the hub and the console's page. It returns the page's address.
 func (a *app) start(ctx context.Context, c hub.Config, at string) (h *hub.Hub, page string, err error) {
 	if h, err = hub.Start(ctx, c); err != nil {
 		return nil, "", err
 	}
-	if page, err = servePages(h, at); err == nil {
-		err = control.Serve(h)
-	}
-	if err != nil {
+	if page, err = servePages(h, at); err != nil {
 		return nil, "", errors.Join(err, h.Close())
 	}
 	return h, page, nil

@@ -9,7 +9,6 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
-	"shomei/cmd/shomei/control"
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/notice"
 	"shomei/pkg/ops"
@@ -56,13 +55,8 @@ func (a *app) runService(cmd *cobra.Command, name, file string) error {
 	return waitAndClose(cmd.Context(), h)
 }
 
-// serveService opens a service's pages: its health, for the console everything, for the operator the socket of commands.
+// serveService opens a service's pages: its health, and for the console everything.
 func serveService(h *hub.Hub, name, at string) (string, error) {
-	if name == "operator" {
-		if err := control.Serve(h); err != nil {
-			return "", err
-		}
-	}
 	if at == "" {
 		at = "127.0.0.1:0"
 	}

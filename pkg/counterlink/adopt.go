@@ -3,6 +3,7 @@ package counterlink
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -56,14 +57,21 @@ func (h *Links) Mismatch(counter string) (Mismatch, bool) {
 	return m, ok
 }
 
+// ErrMoved: the hub's head of the counter is another than the one on which somebody decided.
+var ErrMoved = errors.New("the hub's end of the counter's claims has moved on")
+
 // Adopt sets the head of a counter by a person's decision, after a mismatch was looked into: a new store (epoch, number
-// 0), or an accepted gap. Claims continue from there. What is in quarantine stays there.
-func (h *Links) Adopt(ctx context.Context, counter string, head Head) error {
+// 0), or an accepted gap. Claims continue from there. What is in quarantine stays there. The error is ErrMoved unless the
+// hub's head is still the one that the person saw, so a decision is carried out once, however often it is read.
+func (h *Links) Adopt(ctx context.Context, counter string, seen, head Head) error {
 	l := h.queue(counter)
 	l.headMu.Lock()
 	defer l.headMu.Unlock()
 	if err := l.load(ctx); err != nil {
 		return err
+	}
+	if !l.head.same(seen) {
+		return fmt.Errorf("counter %s: %w", counter, ErrMoved)
 	}
 	head.Sequence, head.Recent, head.Time = l.head.Sequence, nil, l.head.Time.adopted(head.Number)
 	if head.Number > 0 && len(head.Hash) >= prefixSize {

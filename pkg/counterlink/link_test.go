@@ -349,7 +349,7 @@ func TestHeadsThatDifferStopTheLink(t *testing.T) {
 			if !ok || differs.Hub.Number != 3 || differs.Counter.Epoch != row.adopt(box).Epoch || differs.Counter.Number != row.adopt(box).Number {
 				t.Fatalf("what a person is shown: %+v, %v", differs, ok)
 			}
-			if err := hub.Adopt(t.Context(), desk, differs.Counter); err != nil {
+			if err := hub.Adopt(t.Context(), desk, differs.Hub, differs.Counter); err != nil {
 				t.Fatal(err)
 			}
 			box.add(t)

@@ -46,11 +46,24 @@ type trusted struct {
 	key     ed25519.PublicKey
 	role    Role
 	retired time.Time
+	// holder is the officer whose key it is, user by which key of NATS; empty: a service's.
+	holder, user string
+}
+
+// speaksFor returns an error unless the writer may say that this actor acted. An officer's key says so of this officer alone.
+func (w trusted) speaksFor(actor *events.Actor) error {
+	if w.holder == "" || actor.GetKind() == events.ActorKind_ACTOR_KIND_OPERATOR && actor.GetId() == w.holder {
+		return nil
+	}
+	return fmt.Errorf("the key is that of officer %s, and it says that another has acted", w.holder)
 }
 
 // forbids says why a commit with a valid signature is not the writer's to make, or nil.
 func (w trusted) forbids(r Record) error {
 	if err := w.role.forbids(r.Kind, r.ID, r.Commit.GetCounter(), r.Commit.GetEvents()); err != nil {
+		return err
+	}
+	if err := w.speaksFor(r.Commit.GetActor()); err != nil {
 		return err
 	}
 	if !w.retired.IsZero() && r.Time.After(w.retired) {

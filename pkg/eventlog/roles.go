@@ -108,6 +108,7 @@ var rights = map[string]right{
 	"WriterEnrolled":          {events.KindAuthority, []Role{RoleRoot}},
 	"WriterRetired":           {events.KindAuthority, []Role{RoleRoot}},
 	"CardKeyMade":             {events.KindAuthority, []Role{RoleCards}},
+	"CardKeyOrdered":          {events.KindAuthority, []Role{RoleOperator}},
 	"CertificateFound":        {events.KindAuthority, []Role{RoleRA, RoleOperator}},
 	"RevocationFound":         {events.KindAuthority, []Role{RoleIssuer, RoleOperator}},
 	"FoundCertificateRevoked": {events.KindAuthority, []Role{RoleRA, RoleIssuer, RoleOperator}},

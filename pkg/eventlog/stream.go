@@ -182,13 +182,15 @@ func (l *Log) streamConfig(i int) jetstream.StreamConfig {
 		Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, Storage: jetstream.FileStorage,
 		MaxBytes: limit, MaxMsgs: -1, MaxMsgsPerSubject: -1, MaxConsumers: -1, MaxMsgSize: -1,
 		Replicas: l.config.Replicas, DenyDelete: true, DenyPurge: true, AllowDirect: false,
+		// Whoever may read may make consumers: none outlives its reader for long.
+		ConsumerLimits: jetstream.StreamConsumerLimits{InactiveThreshold: idleLife},
 	}
 }
 
 // sameRules compares the settings that someone with rights on the server could have changed to our harm.
 func sameRules(got, want jetstream.StreamConfig) bool {
 	return got.MaxBytes == want.MaxBytes && got.Replicas == want.Replicas && got.AllowDirect == want.AllowDirect &&
-		got.Discard == want.Discard && got.MaxAge == want.MaxAge && got.MaxMsgs == want.MaxMsgs &&
+		got.ConsumerLimits == want.ConsumerLimits && got.Discard == want.Discard && got.MaxAge == want.MaxAge && got.MaxMsgs == want.MaxMsgs &&
 		got.MaxMsgsPerSubject == want.MaxMsgsPerSubject && got.DenyDelete == want.DenyDelete &&
 		got.DenyPurge == want.DenyPurge && !got.AllowRollup && !got.AllowMsgTTL && !got.AllowMsgCounter &&
 		!got.AllowAtomicPublish && !got.AllowBatchPublish && !got.AllowMsgSchedules && slices.Equal(got.Subjects, want.Subjects)

@@ -78,8 +78,12 @@ func (l *Log) Update(ctx context.Context, kind, id string, env Envelope, decide 
 
 // mayWrite refuses what readers would not believe of this writer: before anything is decided, and what was decided.
 func (l *Log) mayWrite(kind, id string, env Envelope, decided []*events.Event) error {
-	if w, known := l.trust.Load().writers[l.public]; !known || !w.retired.IsZero() {
+	w, known := l.trust.Load().writers[l.public]
+	if !known || !w.retired.IsZero() {
 		return fmt.Errorf("this writer, %s, is retired or not trusted: %w", l.public, ErrConfig)
+	}
+	if err := w.speaksFor(env.Actor); err != nil {
+		return fmt.Errorf("%w: %w", err, ErrConfig)
 	}
 	if err := l.role.forbids(kind, id, env.Counter, decided); err != nil {
 		return &ParkError{Kind: kind, ID: id, Err: fmt.Errorf("%w: %w", err, ErrConfig)} // it would be so each time

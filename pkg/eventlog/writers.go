@@ -122,7 +122,7 @@ func (t trust) enrolled(records []Record) trust {
 				key, err := nkeys.Decode(nkeys.PrefixByteUser, []byte(body.GetPublicKey()))
 				if _, known := set.writers[body.GetPublicKey()]; err == nil && !known && body.GetRole() != string(RoleRoot) {
 					// A role of a newer program may write nothing here.
-					set.writers[body.GetPublicKey()] = trusted{key: key, role: Role(body.GetRole())}
+					set.writers[body.GetPublicKey()] = trusted{key: key, role: Role(body.GetRole()), holder: body.GetHolder(), user: body.GetUser()}
 				}
 			case *events.WriterRetired:
 				if w, known := set.writers[body.GetPublicKey()]; known && w.role != RoleRoot && w.retired.IsZero() {
@@ -174,13 +174,15 @@ type Writer struct {
 	Public  string
 	Role    Role
 	Retired time.Time
+	// Holder is the officer whose key it is, User the public nkey by which the officer signs in to NATS; empty: a service's.
+	Holder, User string
 }
 
 // Writers returns all trusted writers.
 func (l *Log) Writers() []Writer {
 	var all []Writer
 	for public, w := range l.trust.Load().writers {
-		all = append(all, Writer{public, w.role, w.retired})
+		all = append(all, Writer{public, w.role, w.retired, w.holder, w.user})
 	}
 	return all
 }

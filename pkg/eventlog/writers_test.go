@@ -85,6 +85,45 @@ func TestAWriterFromEnrolmentToRetirement(t *testing.T) {
 	}
 }
 
+// TestAnOfficersKeySpeaksForThatOfficer: whatever it signs under another name is not written and, forged, not believed.
+func TestAnOfficersKeySpeaksForThatOfficer(t *testing.T) {
+	conn := natstest.Connect(t, natstest.Start(t).URL())
+	root, key := newKey(t), newKey(t)
+	c := config(t, conn, root)
+	c.Writer, c.Writers = nil, map[string]eventlog.Role{public(t, root): eventlog.RoleRoot}
+	l := open(t, c)
+	enrol(t, l, root, "enrol", &events.WriterEnrolled{PublicKey: public(t, key), Role: "ra", Holder: "0042"})
+	officer, err := l.As(key)
+	check(t, err)
+	by := func(kind events.ActorKind, id string) *events.Actor { return &events.Actor{Kind: kind, Id: id} }
+	others := []*events.Actor{
+		nil,
+		{},
+		by(events.ActorKind_ACTOR_KIND_OPERATOR, "0043"), by(events.ActorKind_ACTOR_KIND_OPERATOR, "hub"),
+		by(events.ActorKind_ACTOR_KIND_SERVICE, "0042"),
+	}
+	for _, other := range others {
+		env := eventlog.Envelope{CommandID: "as " + other.GetId(), Actor: other}
+		if _, err := officer.Update(t.Context(), events.KindSubscriber, "p", env, reissue(1)); !errors.Is(err, eventlog.ErrConfig) {
+			t.Errorf("as %v: %v", other, err)
+		}
+	}
+	itself := by(events.ActorKind_ACTOR_KIND_OPERATOR, "0042")
+	_, err = officer.Update(t.Context(), events.KindSubscriber, "p", eventlog.Envelope{CommandID: "itself", Actor: itself}, reissue(1))
+	check(t, err)
+	history, err := l.History(t.Context(), events.KindSubscriber, "p")
+	check(t, err)
+	forged := next(history[0])
+	forged.Actor = others[2]
+	inject(t, conn, events.LogSubject(events.KindSubscriber, "p"), signed(t, forged, key))
+	c.Marks = t.TempDir()
+	for _, reader := range []*eventlog.Log{l, open(t, c)} {
+		if _, err := reader.Load(t.Context(), events.KindSubscriber, "p"); !errors.Is(err, eventlog.ErrForged) {
+			t.Errorf("a forged act of another is read: %v", err)
+		}
+	}
+}
+
 // TestTheListOfWritersIsKeptBesideTheMarks: those who look at a log without a server know whom to believe.
 func TestTheListOfWritersIsKeptBesideTheMarks(t *testing.T) {
 	s := natstest.Start(t)

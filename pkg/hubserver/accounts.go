@@ -24,8 +24,15 @@ import (
 // user in it reaches another account. System is the server's own. Each service has an account of its own.
 type Accounts struct {
 	Operator, System, Log, Counters nkeys.KeyPair
-	Services                        []Service
+	// Scoped makes users of the counters' account that may do what Template says, and nothing else whatever their JWT says; nil:
+	// there are none. [NameOfUser] in a subject of the template stands for the user's name.
+	Scoped   nkeys.KeyPair
+	Template Rights
+	Services []Service
 }
+
+// NameOfUser stands for the name of a user in the subjects of a template.
+const NameOfUser = "{{name()}}"
 
 // Service is the account of a service. Its users send requests to the subjects that it asks for, and get the answers: no
 // other message crosses from or to another account. The server puts a reply subject of its own in the place of theirs, so
@@ -49,6 +56,13 @@ func (a Accounts) Service(name string) (Service, bool) {
 	}
 	return a.Services[i], true
 }
+
+// Revoked lists users that are not let in, by their public nkeys, by the name of their account: [CountersAccount] or that of
+// a service.
+type Revoked map[string][]string
+
+// CountersAccount is the name of the account of the counters.
+const CountersAccount = "counters"
 
 // Presence is a subject in the account of each service, on which a process of it answers that it is there.
 const Presence = "shomei.presence"
@@ -98,6 +112,39 @@ func SignUser(account nkeys.KeyPair, name, user string, r Rights, valid time.Dur
 	return token, nil
 }
 
+// SignScoped returns the JWT of a user of the counters' account, known by its public nkey (U…), which may do what the account's
+// template says under that name. It is valid until it is revoked, and follows when the template changes.
+func (a Accounts) SignScoped(name, user string) (string, error) {
+	if !nkeys.IsValidPublicUserKey(user) {
+		return "", fmt.Errorf("%.60q is not a public user nkey (U…): %w", user, ErrConfig)
+	}
+	account, err := a.Counters.PublicKey()
+	if err != nil {
+		return "", fmt.Errorf("public key of the account of the counters: %w", err)
+	}
+	claims := jwt.NewUserClaims(user)
+	claims.Name, claims.IssuerAccount = name, account
+	claims.SetScoped(true)
+	token, err := claims.Encode(a.Scoped)
+	if err != nil {
+		return "", fmt.Errorf("signing the rights of %s: %w", name, err)
+	}
+	return token, nil
+}
+
+// scope returns what users whom the scoped key makes may do.
+func (a Accounts) scope() (*jwt.UserScope, error) {
+	public, err := a.Scoped.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("public key that makes counters' users: %w", err)
+	}
+	scope := jwt.NewUserScope()
+	scope.Key, scope.Role = public, CountersAccount
+	scope.Template.Pub, scope.Template.Sub = only(a.Template.Publish), only(a.Template.Subscribe)
+	scope.Template.Limits.Payload, scope.Template.Limits.Subs = a.Template.MaxPayload, a.Template.MaxSubscriptions
+	return scope, nil
+}
+
 // only allows the given subjects; without any it denies all, because the server reads an empty list as everything.
 func only(subjects []string) jwt.Permission {
 	if len(subjects) == 0 {
@@ -126,11 +173,14 @@ func (a Accounts) log() (*jwt.AccountClaims, error) {
 	return claims, nil
 }
 
-// service returns the claims of a service's account.
-func (a Accounts) service(s Service) (*jwt.AccountClaims, error) {
+// service returns the claims of a service's account, and whom it refuses.
+func (a Accounts) service(s Service, revoked []string) (*jwt.AccountClaims, error) {
 	claims, err := accountClaims(s.Key, strings.ToUpper(s.Name))
 	if err != nil {
 		return nil, err
+	}
+	for _, user := range revoked {
+		claims.Revoke(user)
 	}
 	answer(claims, s.Answers)
 	if err := ask(claims, a.Log, s.Asks); err != nil {
@@ -195,11 +245,19 @@ func ask(claims *jwt.AccountClaims, of nkeys.KeyPair, subjects []string) error {
 // counters returns the claims of the counters' account: no JetStream, and the revoked users.
 func (a Accounts) counters(revoked []string) (*jwt.AccountClaims, error) {
 	claims, err := accountClaims(a.Counters, "COUNTERS")
+	if err != nil {
+		return nil, err
+	}
+	claims.Limits.Conn = maxConnections
+	for _, user := range revoked {
+		claims.Revoke(user)
+	}
+	if a.Scoped == nil {
+		return claims, nil
+	}
+	scope, err := a.scope()
 	if err == nil {
-		claims.Limits.Conn = maxConnections
-		for _, user := range revoked {
-			claims.Revoke(user)
-		}
+		claims.SigningKeys.AddScopedSigner(scope)
 	}
 	return claims, err
 }
@@ -233,8 +291,8 @@ func (a Accounts) apply(options *server.Options) error {
 	return nil
 }
 
-// claims returns what the server is told of its operator and of each account, and whom the counters' account refuses.
-func (a Accounts) claims(revoked []string) (operator *jwt.OperatorClaims, all []*jwt.AccountClaims, err error) {
+// claims returns what the server is told of its operator and of each account, and whom each account refuses.
+func (a Accounts) claims(revoked Revoked) (operator *jwt.OperatorClaims, all []*jwt.AccountClaims, err error) {
 	system, err := accountClaims(a.System, "SYS")
 	if err != nil {
 		return nil, nil, err
@@ -244,13 +302,13 @@ func (a Accounts) claims(revoked []string) (operator *jwt.OperatorClaims, all []
 	if err != nil {
 		return nil, nil, err
 	}
-	counters, err := a.counters(revoked)
+	counters, err := a.counters(revoked[CountersAccount])
 	if err != nil {
 		return nil, nil, err
 	}
 	all = []*jwt.AccountClaims{system, log, counters}
 	for _, s := range a.Services {
-		claims, err := a.service(s)
+		claims, err := a.service(s, revoked[s.Name])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -286,13 +344,18 @@ func (a Accounts) store(resolver server.AccountResolver, claims *jwt.AccountClai
 	return nil
 }
 
-// Revoke revokes users of the counters' account, by their public nkeys, and readmits all others. It takes effect at
-// once and survives restarts of the server within this process.
-func (s *Server) Revoke(users []string) error {
+// Revoke revokes users of the accounts that are named, and readmits all others of them. It takes effect at once and survives
+// restarts of the server within this process.
+func (s *Server) Revoke(revoked Revoked) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.revoked = users
-	return s.putOut()
+	maps.Copy(s.revoked, revoked)
+	for _, name := range slices.Sorted(maps.Keys(revoked)) {
+		if err := s.putOut(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Suspend closes a user's connections to the counters' account, and lets it connect again after d. Until then the other
@@ -306,7 +369,7 @@ func (s *Server) Suspend(user string, d time.Duration) error {
 	}
 	s.suspended[user] = until
 	time.AfterFunc(d, func() { s.resume(user, until) })
-	return s.putOut()
+	return s.putOut(CountersAccount)
 }
 
 // resume readmits a user whose suspension has ended and was not prolonged.
@@ -317,17 +380,33 @@ func (s *Server) resume(user string, until time.Time) {
 		return
 	}
 	delete(s.suspended, user)
-	if err := s.putOut(); err != nil {
+	if err := s.putOut(CountersAccount); err != nil {
 		s.config.Logger.Error("a counter's suspension can't be ended; restart the hub to let it in", "user", user, "error", err)
 	}
 }
 
-// putOut tells the server who is revoked or suspended; the caller holds mu.
-func (s *Server) putOut() error {
+// named returns the claims of the account of that name, with whom it refuses.
+func (a Accounts) named(name string, revoked []string) (*jwt.AccountClaims, error) {
+	if name == CountersAccount {
+		return a.counters(revoked)
+	}
+	service, ok := a.Service(name)
+	if !ok {
+		return nil, fmt.Errorf("no account is named %s: %w", name, ErrConfig)
+	}
+	return a.service(service, revoked)
+}
+
+// putOut tells the server who of an account is revoked or suspended; the caller holds mu.
+func (s *Server) putOut(name string) error {
 	if s.config.Accounts == nil {
 		return fmt.Errorf("revoking users of a server without accounts: %w", ErrConfig)
 	}
-	claims, err := s.config.Accounts.counters(slices.AppendSeq(slices.Clone(s.revoked), maps.Keys(s.suspended)))
+	users := slices.Clone(s.revoked[name])
+	if name == CountersAccount {
+		users = slices.AppendSeq(users, maps.Keys(s.suspended))
+	}
+	claims, err := s.config.Accounts.named(name, users)
 	if err != nil {
 		return err
 	}
@@ -339,7 +418,7 @@ func (s *Server) putOut() error {
 	}
 	account, err := s.running.LookupAccount(claims.Subject)
 	if err != nil {
-		return fmt.Errorf("looking up the account of the counters: %w", err)
+		return fmt.Errorf("looking up the account %s: %w", name, err)
 	}
 	s.running.UpdateAccountClaims(account, claims)
 	return nil

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/nats-io/jwt/v2"
@@ -21,8 +23,8 @@ type External struct {
 	Store, Accounts string
 	// Certificate and Key are the files of the certificate that the server shows.
 	Certificate, Key string
-	// Revoked are users of the counters' account that are not let in.
-	Revoked []string
+	// Revoked are not let in.
+	Revoked Revoked
 }
 
 // Conf returns the configuration of an external NATS server (nats-server -c) that serves these accounts as an embedded
@@ -57,13 +59,23 @@ resolver_preload {
 	return append(text, "}\n"...), nil
 }
 
-// RevokeAt tells an external server who is revoked, by their public nkeys, over a connection of a user of the system
+// RevokeAt tells an external server who is revoked in the accounts that are named, over a connection of a user of the system
 // account that may publish to [RevokeMayPublish].
-func (a Accounts) RevokeAt(ctx context.Context, system *nats.Conn, users []string) error {
-	claims, err := a.counters(users)
-	if err != nil {
-		return err
+func (a Accounts) RevokeAt(ctx context.Context, system *nats.Conn, revoked Revoked) error {
+	for _, name := range slices.Sorted(maps.Keys(revoked)) {
+		claims, err := a.named(name, revoked[name])
+		if err != nil {
+			return err
+		}
+		if err := a.tell(ctx, system, claims); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// tell has an external server take what an account may do and whom it refuses.
+func (a Accounts) tell(ctx context.Context, system *nats.Conn, claims *jwt.AccountClaims) error {
 	token, err := claims.Encode(a.Operator)
 	if err != nil {
 		return fmt.Errorf("signing account %s: %w", claims.Name, err)

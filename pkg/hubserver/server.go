@@ -78,7 +78,7 @@ type Server struct {
 	limit   int64 // of what JetStream may store
 	over    bool  // streams have reserved more
 	mended  []blocks.Report
-	revoked []string // users of the account of the counters
+	revoked Revoked
 	// suspended users are kept out until a time
 	suspended map[string]time.Time
 
@@ -115,7 +115,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{config: config, options: options, stop: make(chan struct{}), suspended: make(map[string]time.Time)}
+	s := &Server{config: config, options: options, stop: make(chan struct{}), revoked: make(Revoked), suspended: make(map[string]time.Time)}
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}

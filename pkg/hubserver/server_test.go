@@ -133,7 +133,7 @@ func TestRevoke(t *testing.T) {
 	if err != nil || !s.Connected(id) {
 		t.Fatalf("client %d is not connected: %v", id, err)
 	}
-	if err := s.Revoke([]string{public}); err != nil {
+	if err := s.Revoke(hubserver.Revoked{hubserver.CountersAccount: {public}}); err != nil {
 		t.Fatal(err)
 	}
 	natstest.Wait(t, 5*time.Second, "the revoked user to be put out", func() bool { return !s.Connected(id) && !conn.IsConnected() })
@@ -147,11 +147,11 @@ func TestRevoke(t *testing.T) {
 		c.Close()
 		t.Error("the revoked user came back after a restart")
 	}
-	if err := s.Revoke(nil); err != nil {
+	if err := s.Revoke(hubserver.Revoked{hubserver.CountersAccount: nil}); err != nil {
 		t.Fatal(err)
 	}
 	natstest.Connect(t, s.URL(), login)
-	if err := natstest.Start(t).Revoke(nil); !errors.Is(err, hubserver.ErrConfig) {
+	if err := natstest.Start(t).Revoke(hubserver.Revoked{hubserver.CountersAccount: nil}); !errors.Is(err, hubserver.ErrConfig) {
 		t.Errorf("users of a server without accounts were revoked: %v", err)
 	}
 }

@@ -72,6 +72,14 @@ func countOpening(list []*events.CardOpening, command string) []*events.CardOpen
 	return list[max(0, len(list)-openingsKept):]
 }
 
+// OrderCardKey orders the next master key of cards, unless one is ordered and not made yet.
+func OrderCardKey(s *events.AuthorityState) []*events.Event {
+	if s.CardKeyOrdered {
+		return nil
+	}
+	return []*events.Event{events.New(&events.CardKeyOrdered{})}
+}
+
 // MakeCardKey records a master key of cards, once. It returns ErrOtherCardKey if the log knows another key under the
 // version.
 func MakeCardKey(s *events.AuthorityState, made *events.CardKeyMade) ([]*events.Event, error) {

@@ -130,7 +130,9 @@ func evolveAuthority(s *events.AuthorityState, c *events.Commit) {
 		case *events.GenerationActivated:
 			s.Generations = append(s.Generations, &events.KnownGeneration{Number: b.Number, KeyId: b.KeyId})
 		case *events.CardKeyMade:
-			s.CardKeys = append(s.CardKeys, b)
+			s.CardKeys, s.CardKeyOrdered = append(s.CardKeys, b), false
+		case *events.CardKeyOrdered:
+			s.CardKeyOrdered = true
 		case *events.CrlPublished:
 			s.CrlNumber, s.CrlNextUpdateMs = max(s.CrlNumber, b.Number), b.NextUpdateMs
 		case *events.CertificateFound:

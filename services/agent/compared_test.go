@@ -140,7 +140,7 @@ func TestRestoredStoreExecutesNothingOffline(t *testing.T) {
 	if !ok {
 		t.Fatal("the hub did not record the mismatch")
 	}
-	must(t, f.hub.Adopt(t.Context(), desk, s.Counter))
+	must(t, f.hub.Adopt(t.Context(), desk, s.Hub, s.Counter))
 	all := f.until("the outcome of the old command", func(all []*events.Claim) bool { return len(all) > before })
 	if got := all[before].GetConfirmationFailed(); got.GetReason() != agent.ReasonDoubted {
 		t.Errorf("the hub was told %v", all[before])
@@ -168,8 +168,9 @@ func TestRestoredHubCommandsNothing(t *testing.T) {
 	must(t, err)
 	first, hash, err := s.Claim(1)
 	must(t, err)
+	delivered := s.Delivered()
 	must(t, s.Close())
-	must(t, f.hub.Adopt(t.Context(), desk, counterlink.Head{Epoch: epochOf(t, first), Number: 1, Hash: hash}))
+	must(t, f.hub.Adopt(t.Context(), desk, delivered, counterlink.Head{Epoch: epochOf(t, first), Number: 1, Hash: hash}))
 	f.old = f.store
 	must(t, f.send(t.Context(), "another", "keys", func(d *events.Downlink) {
 		d.Body = &events.Downlink_GenerateKeys{GenerateKeys: &events.GenerateKeys{Card: f.cardID, Regime: events.Regime_REGIME_MYNUMBER, Kinds: both}}

@@ -481,8 +481,9 @@ func (w *world) oldHub() {
 		must(w.t, err)
 		first, hash, err := s.Claim(1)
 		must(w.t, err)
+		delivered := s.Delivered()
 		must(w.t, s.Close())
-		must(w.t, w.centre.hub.Adopt(w.t.Context(), desk, counterlink.Head{Epoch: epochOf(w.t, first), Number: 1, Hash: hash}))
+		must(w.t, w.centre.hub.Adopt(w.t.Context(), desk, delivered, counterlink.Head{Epoch: epochOf(w.t, first), Number: 1, Hash: hash}))
 		w.shown, w.thanked, w.away = "", false, true
 		w.start()
 		w.fileUnsent(counterlink.Mismatched)
@@ -491,7 +492,7 @@ func (w *world) oldHub() {
 		if !known {
 			w.t.Fatal("the hub did not record the mismatch")
 		}
-		must(w.t, w.centre.hub.Adopt(context.Background(), desk, m.Counter))
+		must(w.t, w.centre.hub.Adopt(context.Background(), desk, m.Hub, m.Counter))
 		w.away = false
 	})
 	w.failsFor(a, "records differed")

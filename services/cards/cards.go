@@ -140,6 +140,20 @@ func (c *Cards) Roll(ctx context.Context, env eventlog.Envelope) (version uint16
 	return version, c.record(ctx, env, version)
 }
 
+// CarryOut makes the next master key if an officer's order for it is not carried out yet; causation is that order.
+func (c *Cards) CarryOut(ctx context.Context, causation string) error {
+	head, err := c.Log.Load(ctx, events.KindAuthority, events.AuthorityLog)
+	if err != nil {
+		return err
+	}
+	state, err := lifecycle.DecodeAuthority(head.State)
+	if err != nil || !state.GetCardKeyOrdered() {
+		return err
+	}
+	_, err = c.Roll(ctx, eventlog.Envelope{CommandID: uuid.NewString(), CausationID: causation, Actor: self})
+	return err
+}
+
 // FactoryKey returns the public key to which factories seal the transport keys of new cards (card.NewFactoryKey); nil
 // while there is none, until the log can be read.
 func (c *Cards) FactoryKey() []byte {

@@ -103,7 +103,27 @@ func TestEachServiceIsKilledAlone(t *testing.T) {
 	a.c.restart() // which brings the day
 	a.once()
 	p.told()
+	a.officer()
 	a.c.whole()
+}
+
+// officer has an operator with credentials of their own give the orders that several programs carry out.
+func (a *apart) officer() {
+	file := filepath.Join(a.t.TempDir(), "0815.json")
+	want := func(code int, args ...string) {
+		a.t.Helper()
+		if got, said := a.c.shomei(a.t, args...); got != code {
+			a.t.Errorf("shomei %v: exit %d\n%s", args, got, said)
+		}
+	}
+	want(0, "operators", "enrol", "0815", "--out", file)
+	want(0, "counter", "list", "--creds", file)
+	want(0, "cards", "roll", "--creds", file)
+	want(0, "counter", "enrol", office, "--role", "telephone", "--counter", "another", "--out", filepath.Join(a.t.TempDir(), "another"), "--creds", file)
+	want(0, "counter", "retire", "another", "--creds", file)
+	want(1, "counter", "adopt", counterName, "--creds", file) // nothing differs
+	want(0, "operators", "retire", "0815")
+	want(1, "counter", "list", "--creds", file)
 }
 
 func (a *apart) kill(name string) string {

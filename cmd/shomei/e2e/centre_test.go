@@ -127,7 +127,7 @@ func orders(h *hub.Hub) http.Handler {
 		if err != nil {
 			return nil, err
 		}
-		heads, err := officer.Heads(counterName)
+		heads, err := officer.Heads(ctx, counterName)
 		if err != nil {
 			return nil, err
 		}

@@ -141,7 +141,7 @@ func newAttack(t *testing.T) *attack {
 	a.conn = a.asCounter(folder)
 	accounts := h.keys.accounts
 	hub := h.keys.serviceUser(hubAccount).account
-	for name, key := range map[string]nkeys.KeyPair{"LOG": accounts.Log, "HUB": hub, "COUNTERS": accounts.Counters, "SYS": accounts.System} {
+	for name, key := range map[string]nkeys.KeyPair{"LOG": accounts.Log, "HUB": hub, "OPERATORS": h.keys.serviceUser(operators.name).account, "COUNTERS": accounts.Counters, "SYS": accounts.System} {
 		conn, err := h.dial(h.URL(), user{name: "spy", account: key, rights: natstest.Everything})
 		check(t, err)
 		seen, err := conn.SubscribeSync(">")

@@ -106,7 +106,7 @@ func (p *Parts) EnrolCounter(ctx context.Context, office, counter, role, code st
 	if err := p.admitCounters(); err != nil {
 		return "", err
 	}
-	bundle, err := p.bundle(counter, office, role, public)
+	bundle, err := p.bundle(ctx, counter, office, role, public)
 	if err != nil {
 		return "", err
 	}
@@ -120,6 +120,9 @@ func (p *Parts) EnrolCounter(ctx context.Context, office, counter, role, code st
 // admitCounters admits exactly the enrolled counters: the gate listens to them, and the server refuses those that were
 // retired.
 func (p *Parts) admitCounters() error {
+	if p.asks {
+		return nil // the centre hears of it
+	}
 	var counters []string
 	for _, c := range p.Directory.Counters() {
 		counters = append(counters, c.ID)
@@ -134,13 +137,13 @@ func (p *Parts) admitCounters() error {
 // revokeWait is how long a server outside of this process may take to learn who is revoked.
 const revokeWait = 5 * time.Second
 
-// revoke has the server refuse all retired counters. Among programs of their own only the operator's has the keys for it;
-// the gate refuses them as well.
+// revoke has the server refuse who is retired. Among programs of their own only the operator's has the keys for it; the gate
+// and every reader of the log refuse them as well.
 func (p *Parts) revoke() error {
 	switch {
 	case p.server != nil:
-		return p.server.Revoke(p.Directory.Retired())
-	case p.keys.accounts.Operator == nil:
+		return p.server.Revoke(p.revoked())
+	case p.asks || p.keys.accounts.Operator == nil:
 		return nil
 	}
 	p.revoking.Lock() // what is told last holds
@@ -154,7 +157,18 @@ func (p *Parts) revoke() error {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), revokeWait)
 	defer cancel()
-	return p.keys.accounts.RevokeAt(ctx, conn, p.Directory.Retired())
+	return p.keys.accounts.RevokeAt(ctx, conn, p.revoked())
+}
+
+// revoked returns whom the server must refuse: retired counters and operators.
+func (p *Parts) revoked() hubserver.Revoked {
+	var people []string
+	for _, w := range p.Log.Writers() {
+		if w.User != "" && !w.Retired.IsZero() {
+			people = append(people, w.User)
+		}
+	}
+	return hubserver.Revoked{hubserver.CountersAccount: p.Directory.Retired(), operators.name: people}
 }
 
 // factoryKey returns the public key of the makers of cards.
@@ -195,7 +209,7 @@ const heardWithin = 2 * time.Second
 // enrolled looks up a counter's enrolment for counterlink.
 func (p *Parts) enrolled(ctx context.Context, counter string) (counterlink.Enrolment, error) {
 	c, ok := p.Directory.Counter(counter)
-	if !ok && p.program != nil { // another program has enrolled it, and this one hears of it in a moment
+	if !ok { // an operator has enrolled it, and this process hears of it in a moment
 		ctx, cancel := context.WithTimeout(ctx, heardWithin)
 		defer cancel()
 		_ = wait.Until(ctx, lookEvery, func() (bool, error) { c, ok = p.Directory.Counter(counter); return ok, nil })

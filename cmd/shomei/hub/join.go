@@ -23,10 +23,8 @@ import (
 	"shomei/pkg/hubserver"
 	"shomei/pkg/ops"
 	"shomei/pkg/published"
-	"shomei/pkg/vaultlink"
 	"shomei/pkg/wait"
 	"shomei/pkg/warehouse"
-	"shomei/services/vault"
 )
 
 // Join starts one service of a centre whose services are programs of their own, and returns once it serves. Data is the
@@ -37,8 +35,7 @@ func Join(ctx context.Context, c Config, name string) (*Hub, error) {
 	}
 	p := newParts(c)
 	p.program = programNamed(name)
-	rows := slices.DeleteFunc(slices.Concat(table, joinedRows), func(r row) bool { return !slices.Contains(p.program.rows, r.name) })
-	rows = append(rows, row{"watch", []string{"log"}, false, (*Parts).watch})
+	rows := slices.DeleteFunc(slices.Concat(table, joinedRows), func(r row) bool { return r.name != "watch" && !slices.Contains(p.program.rows, r.name) })
 	h := &Hub{Parts: p}
 	err := h.start(ctx, needed(joining, rows), rows)
 	if err == nil {
@@ -50,9 +47,7 @@ func Join(ctx context.Context, c Config, name string) (*Hub, error) {
 // joinedRows are rows that only a centre of several programs has.
 var joinedRows = []row{
 	{"ready", []string{"issuer"}, false, (*Parts).answerReady},
-	{"vault", []string{"vault"}, false, func(p *Parts, ctx context.Context) error { return p.vaultService.Run(ctx) }},
 	{"console", []string{"projector"}, false, onlyDoors},
-	{"operator", []string{"directory", "vault"}, false, onlyDoors},
 }
 
 // onlyDoors runs nothing: what the program does is asked for at its pages or its socket.
@@ -114,6 +109,9 @@ func (p *Parts) joinNATS(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := p.learnPort(); err != nil {
+		return err
+	}
 	return p.alone(ctx)
 }
 
@@ -163,15 +161,9 @@ func (p *Parts) joinVault(ctx context.Context) error {
 		if err := p.OpenVault(ctx); err != nil {
 			return err
 		}
-		p.vaultService = vault.New(vault.Config{
-			Log: p.Log, Vault: p.Vault, Conn: p.conn, Key: p.keys.vault, Clock: p.Clock.Now, Logger: p.Logger,
-		})
 		return p.eraseFirst(ctx)
 	}
-	// Of a program's roles the first is the one that asks.
-	client, err := vaultlink.NewClient(p.conn, p.keys.writers[p.program.roles[0]], p.keys.vaultPublic, p.Clock.Now)
-	p.sealed = client
-	return err
+	return p.openVaultLink(ctx)
 }
 
 // joinTables opens the tables. The projector runs the engine; the others connect to it.
@@ -189,11 +181,11 @@ func (p *Parts) joinTables(ctx context.Context) (err error) {
 	return err
 }
 
-// watch learns of the writers that are enrolled and retired, and has the gate admit and refuse counters, as the log
-// says it.
+// watch learns of the writers that are enrolled and retired, has the gate admit and refuse counters, and carries out what
+// operators have ordered by their commits.
 func (p *Parts) watch(ctx context.Context) error {
 	return p.Log.Follow(ctx, eventlog.Follower{
-		Name: p.program.watcher(), Kinds: []string{events.KindAuthority, events.KindOffice}, From: eventlog.Positions{},
+		Name: p.watcher(), Kinds: []string{events.KindAuthority, events.KindOffice}, From: eventlog.Positions{},
 		Handle: p.heed,
 		Parked: func(r eventlog.Record, err error) {
 			p.Logger.Error("a change of writers or counters is not heeded: inspect it with shomei log, and restart", "kind", r.Kind, "id", r.ID, "error", err)
@@ -205,6 +197,9 @@ func (p *Parts) watch(ctx context.Context) error {
 func (p *Parts) heed(ctx context.Context, records []eventlog.Record) error {
 	writers, counters := false, false
 	for _, r := range records {
+		if err := p.carryOut(ctx, r.Commit); err != nil {
+			return err
+		}
 		writers = writers || r.Kind == events.KindAuthority && r.ID == events.AuthorityWriters
 		if r.Kind == events.KindOffice && p.Directory != nil {
 			counters = true
@@ -218,57 +213,40 @@ func (p *Parts) heed(ctx context.Context, records []eventlog.Record) error {
 			return err
 		}
 	}
-	if !counters {
+	if !counters && !writers {
 		return nil
 	}
 	return p.admitCounters()
 }
 
-// readyWait is how long the issuer's answer is waited for.
-const readyWait = 2 * time.Second
-
-// answerReady tells whoever asks whether the issuer can sign now: nothing if it can, or why not.
-func (p *Parts) answerReady(ctx context.Context) error {
-	asked, err := p.conn.Subscribe(readySubject, func(m *nats.Msg) {
-		why := ""
-		if err := p.Issuer.Healthy(ctx); err != nil {
-			why = err.Error()
+// carryOut does what a commit of an operator orders, where this process can: nothing of it is done twice.
+func (p *Parts) carryOut(ctx context.Context, c *events.Commit) error {
+	for _, e := range c.GetEvents() {
+		switch body := events.BodyOf(e).(type) {
+		case *events.CardKeyOrdered:
+			if p.Cards != nil {
+				return p.Cards.CarryOut(ctx, c.GetCommandId())
+			}
+		case *events.CounterHeadAdopted:
+			if p.Links != nil {
+				from := counterlink.Head{Epoch: body.GetHubEpoch(), Number: body.GetHubNumber(), Hash: body.GetHubHash()}
+				to := counterlink.Head{Epoch: body.GetEpoch(), Number: body.GetNumber(), Hash: body.GetHash()}
+				if err := p.Links.Adopt(ctx, body.GetCounter(), from, to); !errors.Is(err, counterlink.ErrMoved) {
+					return err
+				}
+			}
 		}
-		if err := m.Respond([]byte(why)); err != nil {
-			p.Logger.Warn("whether the issuer is ready could not be answered", "error", err)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return asked.Unsubscribe()
-}
-
-// issuerReady returns an error unless the issuer can sign now.
-func (p *Parts) issuerReady(ctx context.Context) error {
-	if p.Issuer != nil {
-		return p.Issuer.Healthy(ctx)
-	}
-	ctx, cancel := context.WithTimeout(ctx, readyWait)
-	defer cancel()
-	answer, err := p.conn.RequestWithContext(ctx, readySubject, nil)
-	if err != nil {
-		return fmt.Errorf("the issuer does not say that it is ready: %w", err)
-	}
-	if why := string(answer.Data); why != "" {
-		return errors.New(why)
 	}
 	return nil
 }
 
 // readKeys reads the keys that a program's folder holds. It makes none.
 func (p *Parts) readKeys(context.Context) (err error) {
-	p.keys, err = readKeys(p.path("keys"), p.program)
+	p.keys, err = readKeys(p.path("keys"), p.program, p.Streams)
 	return err
 }
 
-func readKeys(dir string, g *program) (k keys, err error) {
+func readKeys(dir string, g *program, streams int) (k keys, err error) {
 	if k.root, err = publicKey(dir, rootPublic); err != nil {
 		return k, err
 	}
@@ -313,7 +291,9 @@ func readKeys(dir string, g *program) (k keys, err error) {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "nats", "operator.nk")); err == nil {
-		k.accounts, err = openAccounts(filepath.Join(dir, "nats"))
+		if k.accounts, err = openAccounts(filepath.Join(dir, "nats")); err == nil {
+			k.accounts, err = apart(k.accounts, filepath.Join(dir, "nats"), streams)
+		}
 		return k, err
 	}
 	return k, nil

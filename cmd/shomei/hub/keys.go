@@ -31,12 +31,13 @@ type keys struct {
 	seal       hpke.PrivateKey
 	sealPublic hpke.PublicKey
 	secret     []byte
-	// vault opens what programs ask the vault's, sealed with vaultPublic; factory is the public key of the makers of cards, engine
-	// the password of the tables. Only programs of their own have them in files.
+	// vault opens what others ask the vault's service, sealed with vaultPublic.
 	vault       hpke.PrivateKey
 	vaultPublic hpke.PublicKey
-	factory     []byte
-	engine      string
+	// factory is the public key of the makers of cards, engine the password of the tables. Only programs of their own have them
+	// in files.
+	factory []byte
+	engine  string
 	// accounts are the accounts of the NATS server.
 	accounts hubserver.Accounts
 	// simulator signs simulated commits; nil if there are none.
@@ -47,7 +48,7 @@ type keys struct {
 func openKeys(dir string) (keys, error) {
 	var k keys
 	if separated(dir) {
-		return readKeys(dir, programNamed("operator"))
+		return readKeys(dir, programNamed("operator"), 0)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "ca"), 0o700); err != nil {
 		return k, err
@@ -73,6 +74,14 @@ func openKeys(dir string) (keys, error) {
 		return k, err
 	}
 	k.sealPublic = k.seal.PublicKey()
+	asked, err := secretFile(filepath.Join(dir, "vault.key"), newSealSecret)
+	if err != nil {
+		return k, err
+	}
+	if k.vault, err = counterlink.ParseSealKey(asked); err != nil {
+		return k, err
+	}
+	k.vaultPublic = k.vault.PublicKey()
 	secret := filepath.Join(dir, "subscriber-ids.key")
 	if k.secret, err = secretFile(secret, newRandomSecret); err == nil {
 		err = ra.CheckSecret(k.secret)

@@ -24,6 +24,8 @@ import (
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/intake"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/wait"
 )
 
 // ErrRefused: an operator's order was refused; the text says why and what to do.
@@ -32,9 +34,6 @@ var ErrRefused = errors.New("refused")
 func refuse(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrRefused}, args...)...)
 }
-
-// errElsewhere refuses an order for which another program has what it takes.
-var errElsewhere = refuse("only shomei ra, which has the counters' link and the keys of cards, could carry this out; in a centre of several programs it takes no orders yet")
 
 func notEnrolled(counter string) error {
 	return refuse("no counter %s is enrolled: shomei counter list shows them", counter)
@@ -61,14 +60,20 @@ type Operator struct {
 const Itself = "hub"
 
 // By returns an Operator for an officer, or for Itself. The number is a code as events.ParseOfficer reads it, never a
-// name, because it stays in the log for good.
+// name, because it stays in the log for good. With credentials it is the officer whose they are, and may be left out.
 func (p *Parts) By(officer string) (Operator, error) {
+	if p.officer != "" && (officer == "" || officer == Itself) {
+		return Operator{p, p.officer}, nil
+	}
 	if officer == Itself {
 		return Operator{p, Itself}, nil
 	}
 	code, err := events.ParseOfficer(officer)
 	if err != nil {
 		return Operator{}, refuse("--officer is not a number: %v", err)
+	}
+	if p.officer != "" && code != p.officer {
+		return Operator{}, refuse("the credentials are those of officer %s, who can't order as %s", p.officer, code)
 	}
 	return Operator{p, code}, nil
 }
@@ -149,7 +154,7 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	} else {
 		e.Code = known.Code
 	}
-	bundle, err := o.hub.bundle(e.Counter, e.Office, e.Role, e.PublicKey)
+	bundle, err := o.hub.bundle(ctx, e.Counter, e.Office, e.Role, e.PublicKey)
 	if err != nil {
 		return Enrolled{}, err
 	}
@@ -160,8 +165,8 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 }
 
 // bundle returns a counter's bundle.
-func (p *Parts) bundle(counter, office, role, public string) (counterlink.Bundle, error) {
-	jwt, err := p.keys.counterJWT(counter, public)
+func (p *Parts) bundle(ctx context.Context, counter, office, role, public string) (counterlink.Bundle, error) {
+	jwt, err := p.permit(ctx, counter)
 	b := counterlink.Bundle{
 		Counter: counter, Office: office, Role: role, Hub: p.nearURL(), CA: string(p.port.ca),
 		HubSealKey: hex.EncodeToString(p.keys.sealPublic.Bytes()), HubWriters: []string{p.keys.public},
@@ -174,12 +179,8 @@ func (p *Parts) bundle(counter, office, role, public string) (counterlink.Bundle
 }
 
 // Renew returns the JWT for a bundle that has none yet.
-func (o Operator) Renew(counter string) (jwt string, err error) {
-	known, ok := o.hub.Directory.Counter(counter)
-	if !ok {
-		return "", notEnrolled(counter)
-	}
-	return o.hub.keys.counterJWT(counter, known.PublicKey)
+func (o Operator) Renew(ctx context.Context, counter string) (jwt string, err error) {
+	return o.hub.permit(ctx, counter)
 }
 
 // complete checks an enrolment and fills in its defaults.
@@ -279,20 +280,34 @@ func (p *Parts) nextCounter(office, role string) string {
 	return prefix + strconv.Itoa(n)
 }
 
-// RollCards makes the next master key of cards and returns its version.
+// RollCards orders the next master key of cards, waits until the cards' service has made it, and returns its version.
 func (o Operator) RollCards(ctx context.Context) (version uint16, err error) {
-	if o.hub.Cards == nil {
-		return 0, errElsewhere
+	before := 0
+	_, err = o.hub.as(eventlog.RoleOperator).Update(ctx, events.KindAuthority, events.AuthorityLog, o.envelope(), func(head eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeAuthority(head.State)
+		if err != nil {
+			return nil, err
+		}
+		before = len(state.CardKeys)
+		return lifecycle.OrderCardKey(state), nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ordering a new master key of cards: %w", err)
 	}
-	return o.hub.Cards.Roll(ctx, o.envelope())
-}
-
-// SeenCounters returns what is known of each counter's link.
-func (p *Parts) SeenCounters() ([]counterlink.Seen, error) {
-	if p.Links == nil {
-		return nil, errElsewhere
+	ctx, cancel := context.WithTimeout(ctx, orderPatience)
+	defer cancel()
+	err = wait.Until(ctx, lookEvery, func() (bool, error) {
+		state, err := o.hub.logState(ctx)
+		if err != nil || len(state.CardKeys) == before {
+			return false, err
+		}
+		version = uint16(state.CardKeys[len(state.CardKeys)-1].Version)
+		return true, nil
+	})
+	if ctx.Err() != nil {
+		return 0, fmt.Errorf("the order is recorded, and the key is not made yet: shomei ra makes it when it runs: %w", err)
 	}
-	return p.Links.Seen(), nil
+	return version, err
 }
 
 // Retire retires a counter, at once and for good.
@@ -304,7 +319,23 @@ func (o Operator) Retire(ctx context.Context, counter string) error {
 	if err := o.hub.recordOffice(ctx, o.envelope(), known.Office, &events.CounterRetired{Counter: counter}); err != nil {
 		return err
 	}
-	return o.hub.admitCounters()
+	if !o.hub.asks {
+		return o.hub.admitCounters()
+	}
+	return o.refused(ctx, counter)
+}
+
+// refused waits until the server refuses a retired counter.
+func (o Operator) refused(ctx context.Context, counter string) error {
+	ctx, cancel := context.WithTimeout(ctx, orderPatience)
+	defer cancel()
+	return wait.Until(ctx, lookEvery, func() (bool, error) {
+		_, err := o.hub.permit(ctx, counter)
+		if errors.Is(err, ErrRefused) {
+			return true, nil
+		}
+		return false, err
+	})
 }
 
 // Heads are the two ends of a counter's claims where they differ: the last that the hub took, and the last that the
@@ -317,19 +348,11 @@ type Heads struct {
 }
 
 // Heads returns the two heads of a counter whose claims the hub refuses because they differ.
-func (o Operator) Heads(counter string) (Heads, error) {
+func (o Operator) Heads(ctx context.Context, counter string) (Heads, error) {
 	if _, ok := o.hub.Directory.Counter(counter); !ok {
 		return Heads{}, notEnrolled(counter)
 	}
-	if o.hub.Links == nil {
-		return Heads{}, errElsewhere
-	}
-	m, ok := o.hub.Links.Mismatch(counter)
-	if !ok {
-		return Heads{}, refuse("nothing to adopt: counter %s agrees with the hub, or has not linked up since the hub started", counter)
-	}
-	m.Hub.Recent, m.Counter.Recent = nil, nil
-	return Heads{m.Hub, m.Counter, m.Since, m.Why.Error()}, nil
+	return o.hub.heads(ctx, counter)
 }
 
 // Adoption is an officer's decision to continue a counter's claims from the counter's own head.
@@ -340,10 +363,10 @@ type Adoption struct {
 	Why string `json:"why"`
 }
 
-// Adopt records the decision and accepts the counter's claims from its own head on. It records first, so that a failed
-// order can be given again. What is in quarantine stays there.
+// Adopt records the decision, by which the centre accepts the counter's claims from its own head on, and waits until it does.
+// What is in quarantine stays there.
 func (o Operator) Adopt(ctx context.Context, counter string, a Adoption) error {
-	now, err := o.Heads(counter)
+	now, err := o.Heads(ctx, counter)
 	if err != nil {
 		return err
 	}
@@ -367,7 +390,24 @@ func (o Operator) Adopt(ctx context.Context, counter string, a Adoption) error {
 	if err != nil {
 		return err
 	}
-	return o.hub.Links.Adopt(ctx, counter, now.Counter)
+	return o.adopted(ctx, counter, now)
+}
+
+// adopted waits until the centre goes on from the counter's own head.
+func (o Operator) adopted(ctx context.Context, counter string, from Heads) error {
+	ctx, cancel := context.WithTimeout(ctx, orderPatience)
+	defer cancel()
+	err := wait.Until(ctx, lookEvery, func() (bool, error) {
+		now, err := o.hub.heads(ctx, counter)
+		if errors.Is(err, ErrRefused) { // nothing differs any more
+			return true, nil
+		}
+		return err == nil && !sameHead(now.Hub, from.Hub), err
+	})
+	if ctx.Err() != nil {
+		return fmt.Errorf("the decision is recorded, and the centre has not carried it out yet: it does so when shomei ra runs: %w", err)
+	}
+	return err
 }
 
 func sameHead(a, b counterlink.Head) bool {

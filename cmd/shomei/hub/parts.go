@@ -58,6 +58,10 @@ type Parts struct {
 	// Behind is how many commits the tables of a stopped hub lacked when they were opened.
 	Behind uint64
 
+	// asks: this process is an operator's, and asks the centre for what others have to do.
+	asks bool
+	// officer is whose credentials it uses; empty: the centre's own, in its data folder.
+	officer string
 	// program is what this process is, in a centre whose services are programs of their own; nil: all of it.
 	program *program
 	// sealed seals and opens personal data: the vault, or its service in another process.
@@ -275,6 +279,9 @@ func (p *Parts) openLog(ctx context.Context) error {
 	if err := p.enrolWriters(ctx); err != nil {
 		return err
 	}
+	if err := p.fitOperators(ctx); err != nil {
+		return err
+	}
 	if err := p.markLog(ctx); err != nil && !eventlog.Unreadable(err) {
 		return err
 	} else if err != nil {
@@ -361,8 +368,12 @@ func (p *Parts) openErasedVault(ctx context.Context) error {
 	return p.eraseFirst(ctx)
 }
 
-// eraseFirst destroys every key that the log orders destroyed, before any is used.
+// eraseFirst destroys every key that the log orders destroyed, before any is used, and makes the service of those who have
+// no files of the vault.
 func (p *Parts) eraseFirst(ctx context.Context) (err error) {
+	p.vaultService = vaultservice.New(vaultservice.Config{
+		Log: p.Log, Vault: p.Vault, Conn: p.conn, Key: p.keys.vault, Clock: p.Clock.Now, Logger: p.Logger,
+	})
 	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.as(eventlog.RoleEraser), Vault: p.Vault, Logger: p.Logger, Handled: p.positions.note("eraser")})
 	return err
 }

@@ -31,19 +31,18 @@ type program struct {
 	wire    []string
 	answers []string
 	asks    map[string][]string
+	// people: those who have the account are clients, and follow nothing.
+	people bool
 }
-
-// readySubject is where the issuer answers whether it can sign now.
-const readySubject = "shomei.issuer.ready"
 
 // programs lists the services that can be programs of their own. Together they run every row of the table, each once,
 // but for the directory, which each program has for itself.
 var programs = []program{
 	{
 		name: "ra", words: "登録局: 窓口の申請を受けて決める (takes claims in, decides them, keeps the counters' link and opens their cards)",
-		rows: []string{"ra", "cards", "directory"}, roles: []eventlog.Role{eventlog.RoleRA, eventlog.RoleCards},
+		rows: []string{"ra", "cards", "links", "directory"}, roles: []eventlog.Role{eventlog.RoleRA, eventlog.RoleCards},
 		secrets: []string{"hub.nk", "seal.key", "subscriber-ids.key", "cards.key", gateFile, "engine.password"},
-		wire:    slices.Concat(hubserver.ReadStreams(counterlink.Streams()...), counterlink.HubMayPublish()),
+		wire:    slices.Concat(hubserver.ReadStreams(counterlink.Streams()...), counterlink.HubMayPublish()), answers: []string{seenSubject, headsSubject, issuedSubject},
 	},
 	{
 		name: "issuer", words: "発行局: 認可されたものに署名し、失効リストを出す (signs what the log has authorised, publishes revocation lists)",
@@ -83,19 +82,29 @@ var programs = []program{
 		rows: []string{"console"}, secrets: []string{"engine.password"},
 	},
 	{
-		name: "operator", words: "運用者の命令を受ける (takes the orders of operators' commands; its folder has the keys that make users)",
-		rows: []string{"operator", "directory"}, roles: []eventlog.Role{eventlog.RoleOperator}, secrets: []string{"engine.password"},
-		wire: append(hubserver.GetFromStreams(counterlink.ClaimStream, counterlink.HeadStream), counterlink.SourceMayPublish()...),
+		name: "operator", words: "NATS の利用者を認める (makes the users of counters and operators at NATS; its folder has the keys for it)",
+		rows: []string{"permits", "directory"}, roles: []eventlog.Role{eventlog.RoleOperator}, secrets: []string{"engine.password"},
+		answers: []string{clockSubject, permitSubject},
 	},
 }
+
+// operators are the people who run the centre, from anywhere: their commands have an account, and are no program. The centre
+// believes what they write by the role of their keys.
+var operators = program{
+	name: "operators", roles: []eventlog.Role{eventlog.RoleOperator}, people: true,
+	wire: append(hubserver.GetFromStreams(counterlink.ClaimStream, counterlink.HeadStream), counterlink.SourceMayPublish()...),
+	asks: map[string][]string{"operator": {clockSubject, permitSubject}, "ra": {seenSubject, headsSubject, issuedSubject}},
+}
+
+// accountHolders lists everybody who has an account of its own in a centre of several programs.
+func accountHolders() []program { return append(slices.Clone(programs), operators) }
 
 // directory names the follower that keeps the program's directory.
 func (g program) directory() string { return "directory-" + g.name }
 
 // service returns the account of a program in a centre whose log has this many streams.
 func (g program) service(streams int) hubserver.Service {
-	follows := append([]string{g.directory(), g.watcher()}, g.follows...)
-	asks := slices.Concat(hubserver.ReadStreams(eventlog.Streams(streams)...), eventlog.FollowerMayPublish(follows...), g.wire)
+	asks := slices.Concat(hubserver.ReadStreams(eventlog.Streams(streams)...), eventlog.FollowerMayPublish(g.followers()...), g.wire)
 	of := maps.Clone(g.asks)
 	for _, role := range g.roles {
 		asks = append(asks, role.MayPublish()...)
@@ -112,6 +121,32 @@ func (g program) service(streams int) hubserver.Service {
 
 // watcher names the follower that keeps what the program knows of writers and counters.
 func (g program) watcher() string { return "watch-" + g.name }
+
+// followers names all its followers.
+func (g program) followers() []string {
+	if g.people {
+		return nil
+	}
+	return append([]string{g.directory(), g.watcher()}, g.follows...)
+}
+
+// watcher names the follower that keeps what this process knows of writers and counters.
+func (p *Parts) watcher() string {
+	if p.program == nil {
+		return "watch"
+	}
+	return p.program.watcher()
+}
+
+// answered lists what programs answer to those who have the account, but for the vault.
+func (g program) answered() []string { return slices.Concat(slices.Collect(maps.Values(g.asks))...) }
+
+// inOneProcess returns the account of the operators in a centre that is one process, which answers all they ask.
+func (g program) inOneProcess() hubserver.Service {
+	service := g.service(1)
+	service.AsksOf = map[string][]string{hubAccount: slices.Concat(slices.Collect(maps.Values(service.AsksOf))...)}
+	return service
+}
 
 // runs reports whether the program runs a row, has whether it has a secret; without a program there is neither.
 func (g *program) runs(row string) bool { return g != nil && slices.Contains(g.rows, row) }
@@ -138,7 +173,7 @@ type ProgramRights struct {
 
 // RightsOfPrograms returns the rights of all programs, in a centre whose log has one stream.
 func RightsOfPrograms() (all []ProgramRights) {
-	for _, g := range programs {
+	for _, g := range accountHolders() {
 		r := ProgramRights{Program: g.name, Roles: g.roles, Answers: g.answers}
 		account := g.service(1)
 		for _, subject := range account.Asks {

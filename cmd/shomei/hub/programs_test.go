@@ -31,7 +31,7 @@ func TestProgramsRunEveryRowOnce(t *testing.T) {
 		}
 	}
 	for _, r := range slices.Concat(table, joinedRows) {
-		if r.name != "directory" && runs[r.name] != 1 {
+		if r.name != "directory" && r.name != "watch" && runs[r.name] != 1 {
 			t.Errorf("row %s is run by %d programs", r.name, runs[r.name])
 		}
 		delete(runs, r.name)
@@ -54,7 +54,7 @@ type wire struct {
 
 func newWire(t *testing.T) *wire {
 	accounts := natstest.NewAccounts(t)
-	for _, g := range programs {
+	for _, g := range accountHolders() {
 		service := g.service(1)
 		var err error
 		service.Key, err = nkeys.CreateAccount()
@@ -116,15 +116,19 @@ func (w *wire) came() (grown []string) {
 	return grown
 }
 
+// service returns the account of that name.
+func (w *wire) service(name string) hubserver.Service {
+	s, ok := w.server.Accounts.Service(name)
+	if !ok {
+		w.t.Fatalf("%s has no account", name)
+	}
+	return s
+}
+
 // as connects as a program does.
 func (w *wire) as(name string) *nats.Conn {
-	for _, s := range w.server.Accounts.Services {
-		if s.Name == name {
-			return w.server.As(w.t, s.Key, s.Rights())
-		}
-	}
-	w.t.Fatalf("there is no program %s", name)
-	return nil
+	s := w.service(name)
+	return w.server.As(w.t, s.Key, s.Rights())
 }
 
 // sayings are subjects of everything that can be stored, and the stream that has each.
@@ -136,8 +140,8 @@ func sayings() map[string]string {
 	for _, kind := range events.Kinds {
 		all[events.LogSubject(kind, "x")] = events.StreamName(0, 1)
 	}
-	for _, g := range programs {
-		for _, subject := range eventlog.FollowerMayPublish(append([]string{g.directory(), g.watcher()}, g.follows...)...) {
+	for _, g := range accountHolders() {
+		for _, subject := range eventlog.FollowerMayPublish(g.followers()...) {
 			all[subject] = "shomei-positions"
 		}
 	}
@@ -147,7 +151,7 @@ func sayings() map[string]string {
 // mayStore reports whether a program may say something that is stored, by what it is for and not by how its rights are
 // spelled.
 func (g program) mayStore(subject string) bool {
-	for _, name := range append([]string{g.directory(), g.watcher()}, g.follows...) {
+	for _, name := range g.followers() {
 		if subject == "shomei.position."+name {
 			return true
 		}
@@ -156,7 +160,7 @@ func (g program) mayStore(subject string) bool {
 	case strings.HasPrefix(subject, "shomei.command."):
 		return g.name == "ra" || g.name == "dispatcher"
 	case strings.HasPrefix(subject, "shomei.counter."):
-		return g.name == "ra" || g.name == "operator"
+		return g.name == "ra" || g.name == "operators"
 	case strings.Contains(subject, "head."):
 		return g.name == "ra"
 	}
@@ -174,7 +178,7 @@ func (g program) mayStore(subject string) bool {
 func TestEachProgramStoresWhatItsRowSays(t *testing.T) {
 	w := newWire(t)
 	tried := 0
-	for _, g := range programs {
+	for _, g := range accountHolders() {
 		conn := w.as(g.name)
 		for subject, stream := range sayings() {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -202,7 +206,7 @@ func TestEachProgramStoresWhatItsRowSays(t *testing.T) {
 func TestARightToReadIsNoRightToWrite(t *testing.T) {
 	w := newWire(t)
 	log, tried := events.StreamName(0, 1), 0
-	for _, g := range programs {
+	for _, g := range accountHolders() {
 		conn := w.as(g.name)
 		js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(5*time.Second))
 		check(t, err)
@@ -257,7 +261,7 @@ func push(stream, name, to string) string {
 func TestNoProgramChangesAStream(t *testing.T) {
 	w := newWire(t)
 	log := events.StreamName(0, 1)
-	for _, g := range programs {
+	for _, g := range accountHolders() {
 		conn := w.as(g.name)
 		var refused []string
 		answered, err := conn.SubscribeSync("_INBOX.x")
@@ -294,9 +298,9 @@ func TestNoProgramChangesAStream(t *testing.T) {
 // asked reaches them alone, and whoever may not ask is not heard.
 func TestProgramsHearOnlyTheirOwn(t *testing.T) {
 	w := newWire(t)
-	for _, g := range programs {
+	for _, g := range accountHolders() {
 		conn := w.as(g.name)
-		for _, subject := range append(vaultlink.ServerMaySubscribe(), readySubject) {
+		for _, subject := range append(vaultlink.ServerMaySubscribe(), readySubject, clockSubject, permitSubject, seenSubject, headsSubject, issuedSubject) {
 			check(t, conn.Publish(subject, []byte("from "+g.name)))
 		}
 		check(t, conn.Flush())
@@ -312,7 +316,7 @@ func TestProgramsHearOnlyTheirOwn(t *testing.T) {
 			if !ok || from == name {
 				continue
 			}
-			asks := programNamed(from).service(1).AsksOf[name]
+			asks := w.service(from).AsksOf[name]
 			if !slices.Contains(asks, m.Subject) {
 				t.Errorf("%s heard %s on %s", name, from, m.Subject)
 			}

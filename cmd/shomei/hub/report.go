@@ -58,7 +58,7 @@ func (o Operator) Report(ctx context.Context, r Report) (Reported, error) {
 		return Reported{}, err
 	}
 	o.hub.enrolling.Lock() // a role has one chain of claims: one at a time
-	source, err := o.hub.Source(ctx, r.Office, r.Role)
+	source, err := o.sourceOf(ctx, r.Office, r.Role)
 	if err != nil {
 		o.hub.enrolling.Unlock()
 		return Reported{}, err

@@ -157,8 +157,12 @@ func (o Operator) RevokeFound(ctx context.Context, authority string, r FoundRevo
 	if err := checkRemark("--why", r.Why); err != nil {
 		return err
 	}
-	if rows, err := o.hub.Warehouse.State(ctx, events.FormatSerial(serial), o.hub.Clock.Now()); err == nil && !rows[0].Issued.IsZero() {
-		return refuse("the log has issued serial %d to subscriber %s: shomei report order revokes it", serial, rows[0].Subscriber)
+	holder, err := o.hub.issuedTo(ctx, serial)
+	if err != nil {
+		return err
+	}
+	if holder != "" {
+		return refuse("the log has issued serial %d to subscriber %s: shomei report order revokes it", serial, holder)
 	}
 	sealer := dossier.Sealer{Vault: o.hub.sealed, Subscriber: authority}
 	err = found.Revoke(ctx, o.hub.as(eventlog.RoleOperator), sealer, o.envelope(), &events.FoundCertificateRevoked{Serial: serial, Reason: reason}, r.Why)

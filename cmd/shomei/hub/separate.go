@@ -16,7 +16,6 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"shomei/pkg/counterlink"
 	"shomei/pkg/durable"
 	"shomei/pkg/hubserver"
 	"shomei/services/cards"
@@ -86,12 +85,12 @@ func Separate(ctx context.Context, c Config, s Separation) (made bool, err error
 	if err := s.check(); err != nil {
 		return false, err
 	}
-	retired, err := begin(ctx, c)
+	revoked, err := begin(ctx, c)
 	if err == nil {
 		err = p.open(ctx, needed(serving, []row{{needs: []string{"certificate"}}}))
 	}
 	if err == nil {
-		one := separation{Parts: p, Separation: s, retired: retired}
+		one := separation{Parts: p, Separation: s, revoked: revoked}
 		if err = one.make(); err != nil {
 			err = fmt.Errorf("separating the services: %w; delete %s and begin anew", err, s.Out)
 		}
@@ -103,26 +102,26 @@ func Separate(ctx context.Context, c Config, s Separation) (made bool, err error
 }
 
 // begin starts and stops what a centre in one process starts with, so that the log is there and belongs to these keys, this
-// vault, this clock and this number of streams. It returns the counters that were retired.
-func begin(ctx context.Context, c Config) (retired []string, err error) {
+// vault, this clock and this number of streams. It returns who was retired.
+func begin(ctx context.Context, c Config) (revoked hubserver.Revoked, err error) {
 	c.Host, c.Port = "127.0.0.1", -1 // nobody is to connect
 	p := newParts(c)
 	if err = p.open(ctx, needed(serving, []row{{needs: []string{"cards", "issuer"}}})); err == nil {
-		retired = p.Directory.Retired()
+		revoked = p.revoked()
 	}
-	return retired, errors.Join(err, p.Close())
+	return revoked, errors.Join(err, p.Close())
 }
 
 // separation is the making of the folders.
 type separation struct {
 	*Parts
 	Separation
-	accounts *hubserver.Accounts
-	retired  []string
+	accounts hubserver.Accounts
+	revoked  hubserver.Revoked
 }
 
-func (s *separation) make() error {
-	if err := s.programAccounts(); err != nil {
+func (s *separation) make() (err error) {
+	if s.accounts, err = apart(s.keys.accounts, s.path("keys", "nats"), s.Streams); err != nil {
 		return err
 	}
 	if err := s.sharedSecrets(); err != nil {
@@ -156,23 +155,25 @@ func syncFolders(folder string) error {
 	return errors.Join(err, durable.SyncFolder(filepath.Dir(folder)))
 }
 
-// programAccounts gives each program an account.
-func (s *separation) programAccounts() error {
-	a := s.keys.accounts
-	a.Services = slices.DeleteFunc(slices.Clone(a.Services), func(other hubserver.Service) bool { return other.Name == hubAccount })
-	for _, g := range programs {
-		seed, err := secretFile(s.path("keys", "nats", g.name+".account.nk"), newAccountSeed)
+// accountFile returns the name of the file of an account's key.
+func accountFile(name string) string { return name + ".account.nk" }
+
+// apart returns the accounts of a centre of several programs: one for each of them instead of one for the whole. It reads
+// their keys, or makes them.
+func apart(a hubserver.Accounts, dir string, streams int) (hubserver.Accounts, error) {
+	a.Services = slices.DeleteFunc(slices.Clone(a.Services), func(s hubserver.Service) bool { return s.Name != readAccount })
+	for _, g := range accountHolders() {
+		seed, err := secretFile(filepath.Join(dir, accountFile(g.name)), newAccountSeed)
 		if err != nil {
-			return err
+			return a, err
 		}
-		service := g.service(max(s.Streams, 1))
+		service := g.service(max(streams, 1))
 		if service.Key, err = nkeys.FromSeed(seed); err != nil {
-			return err
+			return a, err
 		}
 		a.Services = append(a.Services, service)
 	}
-	s.accounts = &a
-	return nil
+	return a, nil
 }
 
 func newAccountSeed() ([]byte, error) {
@@ -183,17 +184,8 @@ func newAccountSeed() ([]byte, error) {
 	return pair.Seed()
 }
 
-// sharedSecrets makes what only programs of their own need: the key to which they seal what they ask the vault, the
-// password of the tables, and public keys of what moves.
+// sharedSecrets makes what only programs of their own need: the password of the tables, and public keys of what moves.
 func (s *separation) sharedSecrets() error {
-	sealed, err := secretFile(s.path("keys", "vault.key"), newSealSecret)
-	if err != nil {
-		return err
-	}
-	vault, err := counterlink.ParseSealKey(sealed)
-	if err != nil {
-		return err
-	}
 	if _, err := secretFile(s.path("keys", "engine.password"), newPassword); err != nil {
 		return err
 	}
@@ -202,7 +194,7 @@ func (s *separation) sharedSecrets() error {
 		return err
 	}
 	for file, public := range map[string][]byte{
-		"seal.pub": s.keys.sealPublic.Bytes(), "vault.pub": vault.PublicKey().Bytes(), "factory.pub": factory,
+		"seal.pub": s.keys.sealPublic.Bytes(), "vault.pub": s.keys.vaultPublic.Bytes(), "factory.pub": factory,
 	} {
 		if err := durable.WriteFile(s.path("keys", file), []byte(hex.EncodeToString(public)+"\n")); err != nil {
 			return err
@@ -233,7 +225,7 @@ func (s *separation) serverFolder() error {
 	}
 	text, err := s.accounts.Conf(hubserver.External{
 		Host: s.Host, Port: s.Port, Store: s.path("nats"), Accounts: filepath.Join(folder, "accounts"),
-		Certificate: filepath.Join(folder, portCert), Key: filepath.Join(folder, portKey), Revoked: s.retired,
+		Certificate: filepath.Join(folder, portCert), Key: filepath.Join(folder, portKey), Revoked: s.revoked,
 	})
 	if err != nil {
 		return err

@@ -23,10 +23,14 @@ func (p *Parts) Source(ctx context.Context, office, role string) (*counterlink.S
 	if err != nil {
 		return nil, err
 	}
+	return p.source(counter, office, key), nil
+}
+
+func (p *Parts) source(counter, office string, key nkeys.KeyPair) *counterlink.Source {
 	return &counterlink.Source{
 		Conn: p.conn, Counter: counter, Office: office, Key: key, HubSealKey: p.keys.sealPublic, Now: p.Clock.Now,
 		ClockEvidence: p.clockEvidence(),
-	}, nil
+	}
 }
 
 // clockEvidence returns the state of the hub's own clock, as a claim carries it.

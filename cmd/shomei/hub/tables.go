@@ -247,7 +247,7 @@ func (p *Parts) setAside(ctx context.Context, why error) error {
 // makeWay sets aside whatever blocks a place where files are made anew. The rest of the data folder is not such a
 // place: log, marks, vault, keys, counters' bundles and cards are the truth, and nothing remakes them.
 func (p *Parts) makeWay(context.Context) error {
-	for name, folder := range map[string]bool{"crl": true, "crl.json": false, "validation": true, "mail": true, "clickhouse": true, "engine.log": false, "control.sock": false} {
+	for name, folder := range map[string]bool{"crl": true, "crl.json": false, "validation": true, "mail": true, "clickhouse": true, "engine.log": false} {
 		info, err := os.Lstat(p.path(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

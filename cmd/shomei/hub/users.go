@@ -14,6 +14,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/published"
+	"shomei/pkg/vaultlink"
 )
 
 // hubAccount is the account of the services that run in one process, readAccount that of tools that read the log beside it.
@@ -27,11 +28,17 @@ func openAccounts(dir string) (a hubserver.Accounts, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return a, err
 	}
+	a.Template = hubserver.Rights{
+		Publish: counterlink.CounterMayPublish(hubserver.NameOfUser), Subscribe: counterlink.CounterMaySubscribe(hubserver.NameOfUser),
+		MaxPayload: counterlink.MaxMessage, MaxSubscriptions: counterlink.MaxSubscriptions,
+	}
 	// The hub reads and writes the log. It can't create, change or delete a stream.
 	a.Services = []hubserver.Service{
 		{Name: hubAccount, Asks: slices.Concat(hubserver.ReadStreams("*"), counterlink.HubMayPublish(), eventlog.MayPublish(), published.WriterMayPublish())},
 		{Name: readAccount, Asks: append(hubserver.ReadStreams("*"), published.ReaderMayPublish()...)},
+		operators.inOneProcess(),
 	}
+	a.Services[0].Answers = append(operators.answered(), vaultlink.ServerMaySubscribe()...)
 	for _, key := range []struct {
 		file string
 		into *nkeys.KeyPair
@@ -41,8 +48,10 @@ func openAccounts(dir string) (a hubserver.Accounts, err error) {
 		{"system.nk", &a.System, nkeys.CreateAccount},
 		{"log.nk", &a.Log, nkeys.CreateAccount},
 		{"counters.nk", &a.Counters, nkeys.CreateAccount},
+		{"counters.scoped.nk", &a.Scoped, nkeys.CreateAccount},
 		{"hub.nk", &a.Services[0].Key, nkeys.CreateAccount},
 		{"reader.nk", &a.Services[1].Key, nkeys.CreateAccount},
+		{accountFile(operators.name), &a.Services[2].Key, nkeys.CreateAccount},
 	} {
 		seed, err := secretFile(filepath.Join(dir, key.file), func() ([]byte, error) {
 			pair, err := key.make()
@@ -95,14 +104,6 @@ func (k keys) settingUpUser() user {
 		name: "set-up", account: k.accounts.Log,
 		rights: hubserver.Rights{Publish: hubserver.SetUpStreams(), Subscribe: []string{"_INBOX.>"}}, valid: setUpTime,
 	}
-}
-
-// counterJWT returns a counter's permissions. It has no expiry: it is valid until the counter is retired.
-func (k keys) counterJWT(counter, public string) (string, error) {
-	return hubserver.SignUser(k.accounts.Counters, counter, public, hubserver.Rights{
-		Publish: counterlink.CounterMayPublish(counter), Subscribe: counterlink.CounterMaySubscribe(counter),
-		MaxPayload: counterlink.MaxMessage, MaxSubscriptions: counterlink.MaxSubscriptions,
-	}, 0)
 }
 
 // connectTries bounds the first connection attempts: on a busy machine a handshake can come too late.

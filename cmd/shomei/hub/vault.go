@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"shomei/events"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
@@ -90,13 +92,24 @@ func (p *Parts) KeyStatuses(_ context.Context, keys []vault.Key) ([]vault.Status
 		look = client.Status
 	}
 	statuses := make([]vault.Status, len(keys))
+	var some errgroup.Group
+	some.SetLimit(looksAtOnce)
 	for i, k := range keys {
-		var err error
-		if statuses[i], err = look(k); err != nil {
-			return nil, err
-		}
+		some.Go(func() (err error) {
+			statuses[i], err = look(k)
+			return err
+		})
 	}
-	return statuses, nil
+	return statuses, some.Wait()
+}
+
+// looksAtOnce is how many keys are asked for at a time: elsewhere each is a call to the vault's service.
+const looksAtOnce = 8
+
+// LookAtVaultOf has Fsck ask the vault of a running centre, which an operator's parts have reached. Close closes them.
+func (p *Parts) LookAtVaultOf(centre *Parts) {
+	p.atEnd(centre.Close)
+	p.AskVault = centre.KeyStatuses
 }
 
 // keysThere fails if keys that the log needs are known to be missing from the vault.

@@ -131,7 +131,7 @@ func (p *Parts) enrolments(ctx context.Context) (due []*events.Event, err error)
 		}
 	}
 	for _, w := range known {
-		replaced := w.Public == p.keys.public || slices.Contains(writing, w.Role) && !slices.Contains(own, w.Public)
+		replaced := w.Public == p.keys.public || w.Holder == "" && slices.Contains(writing, w.Role) && !slices.Contains(own, w.Public)
 		if replaced && w.Retired.IsZero() {
 			last, err := p.Log.LastTime(ctx)
 			if err != nil {
@@ -156,15 +156,21 @@ func (p *Parts) record(ctx context.Context, due []*events.Event) error {
 	if err != nil {
 		return err
 	}
+	return p.recordWriters(ctx, p.envelope(), root, func() ([]*events.Event, error) { return due, nil })
+}
+
+// recordWriters records what is due about writers with the key of the root.
+func (p *Parts) recordWriters(ctx context.Context, env eventlog.Envelope, root nkeys.KeyPair, due func() ([]*events.Event, error)) error {
 	log, err := p.Log.As(root)
 	if err != nil {
 		return err
 	}
-	_, err = log.Update(ctx, events.KindAuthority, events.AuthorityWriters, p.envelope(), func(eventlog.Head) ([]*events.Event, error) {
-		return due, nil
-	})
+	_, err = log.Update(ctx, events.KindAuthority, events.AuthorityWriters, env, func(eventlog.Head) ([]*events.Event, error) { return due() })
+	if errors.Is(err, ErrRefused) {
+		return err
+	}
 	if err != nil {
-		return fmt.Errorf("enrolling the writers of the log: %w", err)
+		return fmt.Errorf("enrolling and retiring writers of the log: %w", err)
 	}
 	return p.Log.LearnWriters(ctx)
 }
