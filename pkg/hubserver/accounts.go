@@ -39,6 +39,8 @@ type Service struct {
 	// Answers lists the subjects on which it answers the other services, AsksOf those that it may send to, by who answers.
 	Answers []string
 	AsksOf  map[string][]string
+	// Outside says that its users are not services but people's or other systems', who can be revoked one by one.
+	Outside bool
 }
 
 // Service returns the account of a service by its name.
@@ -106,7 +108,7 @@ func only(subjects []string) jwt.Permission {
 	return jwt.Permission{Allow: subjects}
 }
 
-// maxConnections bounds the account of the counters: a prefecture's counters, each with a few connections.
+// maxConnections bounds each account of users from outside: a prefecture's counters, each with a few connections.
 const maxConnections = 10_000
 
 // log returns the claims of the log's account, which answers what any service may ask.
@@ -126,11 +128,15 @@ func (a Accounts) log() (*jwt.AccountClaims, error) {
 	return claims, nil
 }
 
-// service returns the claims of a service's account.
-func (a Accounts) service(s Service) (*jwt.AccountClaims, error) {
+// service returns the claims of a service's account; revoked are the users that those outside refuse.
+func (a Accounts) service(s Service, revoked []string) (*jwt.AccountClaims, error) {
 	claims, err := accountClaims(s.Key, strings.ToUpper(s.Name))
 	if err != nil {
 		return nil, err
+	}
+	if s.Outside {
+		claims.Limits.Conn = maxConnections
+		revoke(claims, revoked)
 	}
 	answer(claims, s.Answers)
 	if err := ask(claims, a.Log, s.Asks); err != nil {
@@ -197,11 +203,35 @@ func (a Accounts) counters(revoked []string) (*jwt.AccountClaims, error) {
 	claims, err := accountClaims(a.Counters, "COUNTERS")
 	if err == nil {
 		claims.Limits.Conn = maxConnections
-		for _, user := range revoked {
-			claims.Revoke(user)
-		}
+		revoke(claims, revoked)
 	}
 	return claims, err
+}
+
+func revoke(claims *jwt.AccountClaims, users []string) {
+	for _, user := range users {
+		claims.Revoke(user)
+	}
+}
+
+// outside returns the claims of the accounts whose users can be revoked.
+func (a Accounts) outside(revoked []string) ([]*jwt.AccountClaims, error) {
+	counters, err := a.counters(revoked)
+	if err != nil {
+		return nil, err
+	}
+	all := []*jwt.AccountClaims{counters}
+	for _, s := range a.Services {
+		if !s.Outside {
+			continue
+		}
+		claims, err := a.service(s, revoked)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, claims)
+	}
+	return all, nil
 }
 
 func accountClaims(key nkeys.KeyPair, name string) (*jwt.AccountClaims, error) {
@@ -233,7 +263,7 @@ func (a Accounts) apply(options *server.Options) error {
 	return nil
 }
 
-// claims returns what the server is told of its operator and of each account, and whom the counters' account refuses.
+// claims returns what the server is told of its operator and of each account, and whom those refuse whose users are outside.
 func (a Accounts) claims(revoked []string) (operator *jwt.OperatorClaims, all []*jwt.AccountClaims, err error) {
 	system, err := accountClaims(a.System, "SYS")
 	if err != nil {
@@ -250,7 +280,7 @@ func (a Accounts) claims(revoked []string) (operator *jwt.OperatorClaims, all []
 	}
 	all = []*jwt.AccountClaims{system, log, counters}
 	for _, s := range a.Services {
-		claims, err := a.service(s)
+		claims, err := a.service(s, revoked)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -286,13 +316,21 @@ func (a Accounts) store(resolver server.AccountResolver, claims *jwt.AccountClai
 	return nil
 }
 
-// Revoke revokes users of the counters' account, by their public nkeys, and readmits all others. It takes effect at
-// once and survives restarts of the server within this process.
+// Revoke revokes users of the accounts of counters and others from outside, by their public nkeys, and readmits all
+// others. It takes effect at once and survives restarts of the server within this process.
 func (s *Server) Revoke(users []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.config.Accounts != nil && slices.Equal(users, s.revoked) {
+		return nil // telling the server would set up its imports anew, and lose answers that are on their way
+	}
+	before := s.revoked
 	s.revoked = users
-	return s.putOut()
+	err := s.putOut()
+	if err != nil {
+		s.revoked = before
+	}
+	return err
 }
 
 // Suspend closes a user's connections to the counters' account, and lets it connect again after d. Until then the other
@@ -327,10 +365,20 @@ func (s *Server) putOut() error {
 	if s.config.Accounts == nil {
 		return fmt.Errorf("revoking users of a server without accounts: %w", ErrConfig)
 	}
-	claims, err := s.config.Accounts.counters(slices.AppendSeq(slices.Clone(s.revoked), maps.Keys(s.suspended)))
+	all, err := s.config.Accounts.outside(slices.AppendSeq(slices.Clone(s.revoked), maps.Keys(s.suspended)))
 	if err != nil {
 		return err
 	}
+	for _, claims := range all {
+		if err := s.putOutOf(claims); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putOutOf tells the server what an account may do now, and whom it refuses.
+func (s *Server) putOutOf(claims *jwt.AccountClaims) error {
 	if err := s.config.Accounts.store(s.options.AccountResolver, claims); err != nil {
 		return err
 	}
@@ -339,7 +387,7 @@ func (s *Server) putOut() error {
 	}
 	account, err := s.running.LookupAccount(claims.Subject)
 	if err != nil {
-		return fmt.Errorf("looking up the account of the counters: %w", err)
+		return fmt.Errorf("looking up the account %s: %w", claims.Name, err)
 	}
 	s.running.UpdateAccountClaims(account, claims)
 	return nil

@@ -21,7 +21,7 @@ type External struct {
 	Store, Accounts string
 	// Certificate and Key are the files of the certificate that the server shows.
 	Certificate, Key string
-	// Revoked are users of the counters' account that are not let in.
+	// Revoked are users from outside that are not let in.
 	Revoked []string
 }
 
@@ -60,10 +60,20 @@ resolver_preload {
 // RevokeAt tells an external server who is revoked, by their public nkeys, over a connection of a user of the system
 // account that may publish to [RevokeMayPublish].
 func (a Accounts) RevokeAt(ctx context.Context, system *nats.Conn, users []string) error {
-	claims, err := a.counters(users)
+	all, err := a.outside(users)
 	if err != nil {
 		return err
 	}
+	for _, claims := range all {
+		if err := a.tell(ctx, system, claims); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tell has an external server take an account's claims.
+func (a Accounts) tell(ctx context.Context, system *nats.Conn, claims *jwt.AccountClaims) error {
 	token, err := claims.Encode(a.Operator)
 	if err != nil {
 		return fmt.Errorf("signing account %s: %w", claims.Name, err)

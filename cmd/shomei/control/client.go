@@ -97,13 +97,6 @@ func (c *Client) Report(ctx context.Context, r hub.Report) (hub.Reported, error)
 	return out, err
 }
 
-// ChangeByRegister records changes that the resident register notifies.
-func (c *Client) ChangeByRegister(ctx context.Context, r hub.RegisterChanges) ([]hub.RegisterOutcome, error) {
-	var out []hub.RegisterOutcome
-	err := send(ctx, c, "/residents", r, &out)
-	return out, err
-}
-
 // Resolve settles something in quarantine.
 func (c *Client) Resolve(ctx context.Context, id string, r hub.Resolution) error {
 	return send(ctx, c, "/quarantine/"+url.PathEscape(id)+"/resolve", r, &Outcome{})

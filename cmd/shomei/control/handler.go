@@ -81,9 +81,6 @@ func Handler(h *hub.Parts) http.Handler {
 	mux.HandleFunc("POST /quarantine/{id}/resolve", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Resolution) (Outcome, error) {
 		return Outcome{true}, o.Resolve(ctx, r.PathValue("id"), what)
 	}))
-	mux.HandleFunc("POST /residents", order(h, func(ctx context.Context, o hub.Operator, _ *http.Request, what hub.RegisterChanges) ([]hub.RegisterOutcome, error) {
-		return o.ChangeByRegister(ctx, what)
-	}))
 	mux.HandleFunc("POST /subscribers/{subscriber}/erase", order(h, func(ctx context.Context, o hub.Operator, r *http.Request, what hub.Erasure) (hub.Erased, error) {
 		return o.Erase(ctx, r.PathValue("subscriber"), what)
 	}))

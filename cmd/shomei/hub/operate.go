@@ -20,10 +20,12 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/directory"
 	"shomei/pkg/directory/officefile"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/intake"
+	"shomei/services/register"
 )
 
 // ErrRefused: an operator's order was refused; the text says why and what to do.
@@ -113,6 +115,8 @@ type Enrolment struct {
 	Code string `json:"code,omitempty"`
 	// Hub is the URL where the counter reaches the hub; empty: where the hub listens.
 	Hub string `json:"hub,omitempty"`
+	// Near says that it runs on this machine and reaches the hub where it listens.
+	Near bool `json:"near,omitempty"`
 	// PublicKey is its public nkey, SealKey its public HPKE key.
 	PublicKey string `json:"public_key"`
 	SealKey   []byte `json:"seal_key"`
@@ -149,6 +153,9 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	} else {
 		e.Code = known.Code
 	}
+	if err := o.hub.enrolGateway(ctx, o.envelope(), e.Office, e.Role); err != nil {
+		return Enrolled{}, err
+	}
 	bundle, err := o.hub.bundle(e.Counter, e.Office, e.Role, e.PublicKey)
 	if err != nil {
 		return Enrolled{}, err
@@ -161,10 +168,14 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 
 // bundle returns a counter's bundle.
 func (p *Parts) bundle(counter, office, role, public string) (counterlink.Bundle, error) {
-	jwt, err := p.keys.counterJWT(counter, public)
+	jwt, err := p.keys.counterJWT(directory.Counter{ID: counter, Office: office, Role: role, PublicKey: public})
+	sealTo := p.keys.sealPublic
+	if role == register.Role {
+		sealTo = p.keys.gateway.sealPublic
+	}
 	b := counterlink.Bundle{
 		Counter: counter, Office: office, Role: role, Hub: p.nearURL(), CA: string(p.port.ca),
-		HubSealKey: hex.EncodeToString(p.keys.sealPublic.Bytes()), HubWriters: []string{p.keys.public},
+		HubSealKey: hex.EncodeToString(sealTo.Bytes()), HubWriters: []string{p.keys.public},
 		Clock: p.Config.Clock, JWT: jwt,
 	}
 	if slices.Contains(counterlink.RolesWithCards, role) {
@@ -179,7 +190,7 @@ func (o Operator) Renew(counter string) (jwt string, err error) {
 	if !ok {
 		return "", notEnrolled(counter)
 	}
-	return o.hub.keys.counterJWT(counter, known.PublicKey)
+	return o.hub.keys.counterJWT(known)
 }
 
 // complete checks an enrolment and fills in its defaults.
@@ -218,7 +229,7 @@ func (o Operator) complete(e *Enrolment) error {
 // refuse it.
 func (o Operator) completeHub(e *Enrolment) error {
 	if e.Hub == "" {
-		if !o.hub.everywhere() {
+		if e.Near || !o.hub.everywhere() {
 			return nil
 		}
 		if len(o.hub.Names) == 0 {

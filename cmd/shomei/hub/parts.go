@@ -37,6 +37,7 @@ import (
 	"shomei/services/notifier"
 	"shomei/services/projector"
 	"shomei/services/ra"
+	"shomei/services/register"
 	"shomei/services/validation"
 	vaultservice "shomei/services/vault"
 )
@@ -90,8 +91,10 @@ type asked struct {
 	Cards     *cards.Cards
 	// Validation serves revocation lists.
 	Validation *validation.Validation
-	eraser     *eraser.Eraser
-	notifier   *notifier.Notifier
+	// Register is the gateway for municipalities' resident registers.
+	Register *register.Register
+	eraser   *eraser.Eraser
+	notifier *notifier.Notifier
 	// vaultService answers other programs.
 	vaultService *vaultservice.Service
 }
@@ -125,6 +128,7 @@ var serving = []part{
 	{"issuer", []string{"directory", "vault"}, (*Parts).openIssuer},
 	{"expiry", []string{"log", "tables"}, (*Parts).openExpiry},
 	{"validation", []string{"directory", "derived files"}, (*Parts).openValidation},
+	{"register", []string{"directory"}, (*Parts).openRegister},
 }
 
 // needed returns the parts of list that rows need, directly or through other parts.

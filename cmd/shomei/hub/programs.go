@@ -9,6 +9,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/published"
+	"shomei/pkg/registerlink"
 	"shomei/pkg/vaultlink"
 )
 
@@ -32,6 +33,9 @@ type program struct {
 	answers []string
 	asks    map[string][]string
 }
+
+// gatewayProgram is the program of the gateway for registers.
+const gatewayProgram = "register"
 
 // readySubject is where the issuer answers whether it can sign now.
 const readySubject = "shomei.issuer.ready"
@@ -81,6 +85,12 @@ var programs = []program{
 	{
 		name: "console", words: "集計の画面を出す (analysts' pages)",
 		rows: []string{"console"}, secrets: []string{"engine.password"},
+	},
+	{
+		name: gatewayProgram, words: "住民基本台帳からの通知を受ける (takes what municipalities' resident registers notify, and makes claims of it)",
+		rows: []string{"register", "directory"}, secrets: []string{gatewayKey, gatewaySealKey, "subscriber-ids.key", sealPublic},
+		wire:    append(hubserver.GetFromStreams(counterlink.ClaimStream, counterlink.HeadStream), counterlink.SourceMayPublish()...),
+		answers: registerlink.ServerMaySubscribe(),
 	},
 	{
 		name: "operator", words: "運用者の命令を受ける (takes the orders of operators' commands; its folder has the keys that make users)",

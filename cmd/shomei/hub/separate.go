@@ -26,8 +26,10 @@ import (
 var ErrSeparated = errors.New("the services of this centre are programs of their own")
 
 const (
-	// hubPublic holds the public key of the gate, where its own key is with other programs.
-	hubPublic = "hub.pub"
+	// hubPublic holds the public key of the gate, where its own key is with other programs; sealPublic that to which claims
+	// are sealed.
+	hubPublic  = "hub.pub"
+	sealPublic = "seal.pub"
 	// separatedTo holds, in the operator's folder, where the other folders are.
 	separatedTo = "separated"
 )
@@ -160,8 +162,14 @@ func syncFolders(folder string) error {
 func (s *separation) programAccounts() error {
 	a := s.keys.accounts
 	a.Services = slices.DeleteFunc(slices.Clone(a.Services), func(other hubserver.Service) bool { return other.Name == hubAccount })
+	for i, s := range a.Services {
+		if s.Name == registersAccount {
+			a.Services[i] = registers(gatewayProgram)
+			a.Services[i].Key = s.Key
+		}
+	}
 	for _, g := range programs {
-		seed, err := secretFile(s.path("keys", "nats", g.name+".account.nk"), newAccountSeed)
+		seed, err := secretFile(s.path("keys", "nats", accountFile(g.name)), newAccountSeed)
 		if err != nil {
 			return err
 		}
@@ -202,13 +210,14 @@ func (s *separation) sharedSecrets() error {
 		return err
 	}
 	for file, public := range map[string][]byte{
-		"seal.pub": s.keys.sealPublic.Bytes(), "vault.pub": vault.PublicKey().Bytes(), "factory.pub": factory,
+		sealPublic: s.keys.sealPublic.Bytes(), "vault.pub": vault.PublicKey().Bytes(), "factory.pub": factory,
+		gatewaySealPublic: s.keys.gateway.sealPublic.Bytes(),
 	} {
 		if err := durable.WriteFile(s.path("keys", file), []byte(hex.EncodeToString(public)+"\n")); err != nil {
 			return err
 		}
 	}
-	return nil
+	return durable.WriteFile(s.path("keys", gatewayPublic), []byte(s.keys.gateway.public+"\n"))
 }
 
 func newPassword() ([]byte, error) {
@@ -347,7 +356,7 @@ func (p *Parts) takeAway() error {
 	moved := make(map[string]bool)
 	for _, g := range programs {
 		for _, name := range g.moves() {
-			if slices.Contains(kept, name) {
+			if slices.Contains(kept, name) || filepath.Ext(name) == ".pub" {
 				continue
 			}
 			if err := sameTree(p.path(name), filepath.Join(out, g.name, name)); err != nil {

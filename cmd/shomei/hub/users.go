@@ -11,26 +11,54 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"shomei/pkg/counterlink"
+	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/published"
+	"shomei/pkg/registerlink"
+	"shomei/services/register"
 )
 
-// hubAccount is the account of the services that run in one process, readAccount that of tools that read the log beside it.
+// hubAccount is the account of the services that run in one process, readAccount that of tools that read the log beside it,
+// registersAccount that of municipalities' registers.
 const (
-	hubAccount  = "hub"
-	readAccount = "reader"
+	hubAccount       = "hub"
+	readAccount      = "reader"
+	registersAccount = "registers"
 )
 
-// openAccounts reads the keys of the NATS operator and its accounts, or makes them.
-func openAccounts(dir string) (a hubserver.Accounts, err error) {
+// hubService is the account of the services that run in one process, without its key. They read and write the log, and can't
+// create, change or delete a stream.
+func hubService() hubserver.Service {
+	return hubserver.Service{
+		Name: hubAccount, Answers: registerlink.ServerMaySubscribe(),
+		Asks: slices.Concat(hubserver.ReadStreams("*"), counterlink.HubMayPublish(), eventlog.MayPublish(), published.WriterMayPublish()),
+	}
+}
+
+// accountFile names the file with the key of a program's account.
+func accountFile(program string) string { return program + ".account.nk" }
+
+// registers returns the account of registers, without its key: all they can do is tell the gateway, which is in the account of
+// this service, their changes.
+func registers(gateway string) hubserver.Service {
+	return hubserver.Service{Name: registersAccount, AsksOf: map[string][]string{gateway: registerlink.ServerMaySubscribe()}, Outside: true}
+}
+
+// openAccounts reads the keys of the NATS operator and its accounts, or makes them. They are in the folder nats of that of
+// the keys.
+func openAccounts(keys string) (a hubserver.Accounts, err error) {
+	dir := filepath.Join(keys, "nats")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return a, err
 	}
-	// The hub reads and writes the log. It can't create, change or delete a stream.
+	gateway, gatewayFile := hubService(), "hub.nk"
+	if separated(keys) {
+		gateway = programNamed(gatewayProgram).service(1)
+		gatewayFile = accountFile(gatewayProgram)
+	}
 	a.Services = []hubserver.Service{
-		{Name: hubAccount, Asks: slices.Concat(hubserver.ReadStreams("*"), counterlink.HubMayPublish(), eventlog.MayPublish(), published.WriterMayPublish())},
-		{Name: readAccount, Asks: append(hubserver.ReadStreams("*"), published.ReaderMayPublish()...)},
+		gateway, {Name: readAccount, Asks: append(hubserver.ReadStreams("*"), published.ReaderMayPublish()...)}, registers(gateway.Name),
 	}
 	for _, key := range []struct {
 		file string
@@ -41,8 +69,9 @@ func openAccounts(dir string) (a hubserver.Accounts, err error) {
 		{"system.nk", &a.System, nkeys.CreateAccount},
 		{"log.nk", &a.Log, nkeys.CreateAccount},
 		{"counters.nk", &a.Counters, nkeys.CreateAccount},
-		{"hub.nk", &a.Services[0].Key, nkeys.CreateAccount},
+		{gatewayFile, &a.Services[0].Key, nkeys.CreateAccount},
 		{"reader.nk", &a.Services[1].Key, nkeys.CreateAccount},
+		{"registers.nk", &a.Services[2].Key, nkeys.CreateAccount},
 	} {
 		seed, err := secretFile(filepath.Join(dir, key.file), func() ([]byte, error) {
 			pair, err := key.make()
@@ -97,12 +126,44 @@ func (k keys) settingUpUser() user {
 	}
 }
 
-// counterJWT returns a counter's permissions. It has no expiry: it is valid until the counter is retired.
-func (k keys) counterJWT(counter, public string) (string, error) {
-	return hubserver.SignUser(k.accounts.Counters, counter, public, hubserver.Rights{
-		Publish: counterlink.CounterMayPublish(counter), Subscribe: counterlink.CounterMaySubscribe(counter),
+// counterJWT returns a counter's permissions. It has no expiry: it is valid until the counter is retired. A register's are
+// those of another account, in which it reaches the gateway and nothing else.
+func (k keys) counterJWT(c directory.Counter) (string, error) {
+	if c.Role == register.Role {
+		account, ok := k.accounts.Service(registersAccount)
+		if !ok {
+			return "", fmt.Errorf("%s has no account: %w", registersAccount, hubserver.ErrConfig)
+		}
+		return hubserver.SignUser(account.Key, c.ID, c.PublicKey, registerRights(c.Office, c.ID), 0)
+	}
+	return hubserver.SignUser(k.accounts.Counters, c.ID, c.PublicKey, hubserver.Rights{
+		Publish: counterlink.CounterMayPublish(c.ID), Subscribe: counterlink.CounterMaySubscribe(c.ID),
 		MaxPayload: counterlink.MaxMessage, MaxSubscriptions: counterlink.MaxSubscriptions,
 	}, 0)
+}
+
+// registerRights are those of a register in its account: it hears nothing but the answers to itself.
+func registerRights(office, id string) hubserver.Rights {
+	return hubserver.Rights{
+		Publish: registerlink.ClientMayPublish(office), Subscribe: []string{counterlink.InboxPrefix(id) + ".>"},
+		MaxPayload: registerlink.MaxBatch, MaxSubscriptions: registerlink.MaxSubscriptions,
+	}
+}
+
+// OutsideRights is what a credential outside of the centre may do at its NATS server.
+type OutsideRights struct {
+	Who string
+	// Sends and Hears list subjects.
+	Sends, Hears []string
+}
+
+// RightsOutside returns the rights of those who are not services of the centre.
+func RightsOutside() []OutsideRights {
+	register := registerRights("OFFICE", "REGISTER")
+	return []OutsideRights{
+		{"counter", counterlink.CounterMayPublish("COUNTER"), counterlink.CounterMaySubscribe("COUNTER")},
+		{"register", register.Publish, register.Subscribe},
+	}
 }
 
 // connectTries bounds the first connection attempts: on a busy machine a handshake can come too late.
