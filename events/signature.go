@@ -23,7 +23,8 @@ const (
 	caseQuestionContext   = "shomei case question 1\x00"
 	caseAnswerContext     = "shomei case answer 1\x00"
 
-	vaultRequestContext = "shomei vault request 1\x00"
+	vaultRequestContext  = "shomei vault request 1\x00"
+	registerBatchContext = "shomei register batch 1\x00"
 )
 
 // ErrSignature: bytes are not what the named key signed. Never believe or repeat them.
@@ -232,6 +233,21 @@ func SignVaultRequest(request []byte, writer nkeys.KeyPair) (*SignedVaultRequest
 // is ErrSignature.
 func (s *SignedVaultRequest) Verify() error {
 	return verify("vault request", s.GetWriter(), signingInput(vaultRequestContext, s.GetRequest()), s.GetSignature())
+}
+
+// SignRegisterBatch signs an encoded RegisterBatch as the resident register.
+func SignRegisterBatch(batch []byte, register nkeys.KeyPair) (*SignedRegisterBatch, error) {
+	_, signature, err := sign(register, signingInput(registerBatchContext, batch))
+	if err != nil {
+		return nil, fmt.Errorf("signing a batch of a register: %w", err)
+	}
+	return &SignedRegisterBatch{Batch: batch, Signature: signature}, nil
+}
+
+// Verify checks that the register with this public nkey signed the batch. The key comes from the register's enrolment, never
+// from the message. The error is ErrSignature.
+func (s *SignedRegisterBatch) Verify(register string) error {
+	return verify("register batch", register, signingInput(registerBatchContext, s.GetBatch()), s.GetSignature())
 }
 
 func sign(key nkeys.KeyPair, input []byte) (public string, signature []byte, err error) {

@@ -13,11 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/shomei/hub"
+	"shomei/pkg/counterlink"
 	"shomei/pkg/directory/officefile"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/ops"
+	"shomei/pkg/registerlink"
 	"shomei/pkg/vault"
 	"shomei/pkg/warehouse"
 	"shomei/pkg/warehouse/engine"
@@ -77,6 +79,9 @@ var known = []struct {
 	{hub.ErrRuns, TryLater, "このデータでは、センターがもう動いています。そのままお使いください。始め直すときは、先に止めてください。"},
 	{hub.ErrHeld, TryLater, "別のプログラムがこのデータを使っています。それが終わってから、やり直してください。"},
 	{hub.ErrNotRunning, Unreachable, "センターが動いていません。shomei all で始めてから、もう一度命じてください。"},
+	{counterlink.ErrBundle, BadConfig, "フォルダー（--bundle）が使えません。センターで登録したときのフォルダーを指定してください。"},
+	{registerlink.ErrUnavailable, Unreachable, "センターの受け口につながりません。センターが動いているか、台帳の登録が取り消されていないかを確かめ、もう一度取り込んでください。"},
+	{registerlink.ErrRefused, Failed, "センターの受け口はこれを受け付けません。かっこ内の理由を確かめてください。"},
 	{hub.ErrRefused, Failed, "センターはこれを受け付けません。かっこ内の理由を確かめてください。"},
 	{officefile.ErrFile, BadConfig, "役所の定めに誤りがあります。示された行を直してください。書き方は shomei office define --help にあります。"},
 	{ErrNoOffice, Failed, "その役所はありません。shomei office list で確かめてください。"},

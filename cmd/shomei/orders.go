@@ -21,6 +21,9 @@ func officerFlag(cmd *cobra.Command, officer *string, fallback string) {
 		"職員番号。数字を含む英数字と . _ - の16文字まで。氏名は書かない (number of the officer, never a name: up to 16 of A-Z a-z 0-9 . _ -, with a digit)")
 }
 
+// errNoOfficer is what the command line says of any flag that is missing.
+var errNoOfficer = cli.Usage(`required flag(s) "officer" not set`)
+
 // orders connects to the centre to give orders: with credentials as the officer whose they are, otherwise to the centre that
 // runs on the data folder, as the officer who is named. Done ends it.
 func (a *app) orders(cmd *cobra.Command, officer string) (o hub.Operator, done func(), err error) {
@@ -43,7 +46,7 @@ func (a *app) operate(ctx context.Context, nameless bool) (*hub.Parts, error) {
 		return nil, err
 	}
 	if nameless && by == nil {
-		return nil, cli.Usage(`required flag(s) "officer" not set`)
+		return nil, errNoOfficer
 	}
 	c, err := a.looking()
 	if err != nil {

@@ -28,6 +28,8 @@ func (a *app) rolesCommand() *cobra.Command {
 			printVaultRights(out)
 			fmt.Fprintln(out, a.Say("サービスごとのプログラムが NATS でできること", "What each service, as a program of its own, may do at NATS"))
 			printPrograms(out)
+			fmt.Fprintln(out, a.Say("センターの外から NATS でできること", "What those outside of the centre may do at NATS"))
+			printOutside(out)
 			return nil
 		},
 	}
@@ -72,6 +74,16 @@ func printPrograms(out io.Writer) {
 				t.AppendRow(table.Row{p.Program, row.what, strings.Join(row.list, " ")})
 			}
 		}
+		t.AppendSeparator()
+	}
+	t.Render()
+}
+
+func printOutside(out io.Writer) {
+	t := rightsTable(out, "credential", "", "subjects")
+	for _, r := range hub.RightsOutside() {
+		t.AppendRow(table.Row{r.Who, "sends", strings.Join(r.Sends, " ")})
+		t.AppendRow(table.Row{r.Who, "hears", strings.Join(r.Hears, " ")})
 		t.AppendSeparator()
 	}
 	t.Render()

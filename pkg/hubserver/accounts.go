@@ -46,6 +46,8 @@ type Service struct {
 	// Answers lists the subjects on which it answers the other services, AsksOf those that it may send to, by who answers.
 	Answers []string
 	AsksOf  map[string][]string
+	// Outside says that its users are not services but people's or other systems', who can be revoked one by one.
+	Outside bool
 }
 
 // Service returns the account of a service by its name.
@@ -153,7 +155,7 @@ func only(subjects []string) jwt.Permission {
 	return jwt.Permission{Allow: subjects}
 }
 
-// maxConnections bounds the account of the counters: a prefecture's counters, each with a few connections.
+// maxConnections bounds each account of users from outside: a prefecture's counters, each with a few connections.
 const maxConnections = 10_000
 
 // log returns the claims of the log's account, which answers what any service may ask.
@@ -179,8 +181,9 @@ func (a Accounts) service(s Service, revoked []string) (*jwt.AccountClaims, erro
 	if err != nil {
 		return nil, err
 	}
-	for _, user := range revoked {
-		claims.Revoke(user)
+	revoke(claims, revoked)
+	if s.Outside {
+		claims.Limits.Conn = maxConnections
 	}
 	answer(claims, s.Answers)
 	if err := ask(claims, a.Log, s.Asks); err != nil {
@@ -249,9 +252,7 @@ func (a Accounts) counters(revoked []string) (*jwt.AccountClaims, error) {
 		return nil, err
 	}
 	claims.Limits.Conn = maxConnections
-	for _, user := range revoked {
-		claims.Revoke(user)
-	}
+	revoke(claims, revoked)
 	if a.Scoped == nil {
 		return claims, nil
 	}
@@ -260,6 +261,12 @@ func (a Accounts) counters(revoked []string) (*jwt.AccountClaims, error) {
 		claims.SigningKeys.AddScopedSigner(scope)
 	}
 	return claims, err
+}
+
+func revoke(claims *jwt.AccountClaims, users []string) {
+	for _, user := range users {
+		claims.Revoke(user)
+	}
 }
 
 func accountClaims(key nkeys.KeyPair, name string) (*jwt.AccountClaims, error) {
@@ -349,9 +356,16 @@ func (a Accounts) store(resolver server.AccountResolver, claims *jwt.AccountClai
 func (s *Server) Revoke(revoked Revoked) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	maps.Copy(s.revoked, revoked)
 	for _, name := range slices.Sorted(maps.Keys(revoked)) {
+		if told, ok := s.revoked[name]; ok && slices.Equal(told, revoked[name]) {
+			continue // telling the server would set up its imports anew, and lose answers that are on their way
+		}
+		before, known := s.revoked[name]
+		s.revoked[name] = revoked[name]
 		if err := s.putOut(name); err != nil {
+			if s.revoked[name] = before; !known {
+				delete(s.revoked, name)
+			}
 			return err
 		}
 	}
@@ -445,11 +459,16 @@ func (s *Server) Crowded(most int) (map[string]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("counting connections: %w", err)
 	}
+	return crowded(all.Conns, most)
+}
+
+// crowded returns the users that have more than most of these connections with one JWT, and how many.
+func crowded(all []*server.ConnInfo, most int) (map[string]int, error) {
 	byJWT := make(map[string]int) // the other names in the list are chosen by clients
-	for _, c := range all.Conns {
+	for _, c := range all {
 		byJWT[c.JWT]++
 	}
-	crowded := make(map[string]int)
+	users := make(map[string]int)
 	for token, n := range byJWT {
 		if n <= most {
 			continue
@@ -458,9 +477,9 @@ func (s *Server) Crowded(most int) (map[string]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("whose %d connections there are: %w", n, err)
 		}
-		crowded[claims.Subject] += n
+		users[claims.Subject] += n
 	}
-	return crowded, nil
+	return users, nil
 }
 
 // globalAccount is where servers without accounts keep their streams.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 )
@@ -60,7 +61,7 @@ resolver_preload {
 }
 
 // RevokeAt tells an external server who is revoked in the accounts that are named, over a connection of a user of the system
-// account that may publish to [RevokeMayPublish].
+// account that may publish to [Accounts.ExternalMayPublish].
 func (a Accounts) RevokeAt(ctx context.Context, system *nats.Conn, revoked Revoked) error {
 	for _, name := range slices.Sorted(maps.Keys(revoked)) {
 		claims, err := a.named(name, revoked[name])
@@ -96,8 +97,40 @@ func (a Accounts) tell(ctx context.Context, system *nats.Conn, claims *jwt.Accou
 
 const claimsUpdate = "$SYS.REQ.CLAIMS.UPDATE"
 
-// RevokeMayPublish lists the subjects that RevokeAt publishes to.
-func RevokeMayPublish() []string { return []string{claimsUpdate} }
+// ExternalMayPublish lists the subjects that RevokeAt and CrowdedAt publish to.
+func (a Accounts) ExternalMayPublish() ([]string, error) {
+	connections, err := a.connections()
+	return []string{claimsUpdate, connections}, err
+}
+
+// connections is the subject on which the server lists the connections to the account of the counters.
+func (a Accounts) connections() (string, error) {
+	account, err := a.Counters.PublicKey()
+	return "$SYS.REQ.ACCOUNT." + account + ".CONNZ", err
+}
+
+// CrowdedAt is [Server.Crowded] at an external server, over a connection that may publish to [Accounts.ExternalMayPublish].
+func (a Accounts) CrowdedAt(ctx context.Context, system *nats.Conn, most int) (map[string]int, error) {
+	subject, err := a.connections()
+	if err != nil {
+		return nil, err
+	}
+	options, err := json.Marshal(server.ConnzOptions{Username: true, Limit: 2 * maxConnections})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := system.RequestWithContext(ctx, subject, options)
+	if err != nil {
+		return nil, fmt.Errorf("asking the server for the counters' connections: %w", err)
+	}
+	var said struct {
+		Data server.Connz `json:"data"`
+	}
+	if err := json.Unmarshal(answer.Data, &said); err != nil {
+		return nil, fmt.Errorf("the server's list of connections: %w", err)
+	}
+	return crowded(said.Data.Conns, most)
+}
 
 // Credentials returns the file with which a new user of an account signs in (nats.UserCredentials): its JWT and its seed.
 func Credentials(account nkeys.KeyPair, name string, r Rights) ([]byte, error) {

@@ -51,7 +51,16 @@ func ChangeWords() []string {
 
 // ChangeOf returns the change of a word. It returns false if there is none.
 func ChangeOf(word string) (Change, bool) {
-	i := slices.IndexFunc(Changes, func(c Change) bool { return c.Word == word })
+	return changeThat(func(c Change) bool { return c.Word == word })
+}
+
+// ChangeOfKind returns the change of a kind in the log. It returns false if there is none.
+func ChangeOfKind(kind events.RecordChange) (Change, bool) {
+	return changeThat(func(c Change) bool { return c.Kind == kind })
+}
+
+func changeThat(is func(Change) bool) (Change, bool) {
+	i := slices.IndexFunc(Changes, is)
 	if i < 0 {
 		return Change{}, false
 	}

@@ -22,6 +22,9 @@ const (
 	// clockSubject asks the centre for its clock, permitSubject for what a counter may do at NATS.
 	clockSubject  = "shomei.operator.clock"
 	permitSubject = "shomei.operator.permit"
+	// suspendSubject has a counter kept off the NATS server for a time, crowdedSubject asks who has too many connections there.
+	suspendSubject = "shomei.operator.suspend"
+	crowdedSubject = "shomei.operator.crowded"
 	// seenSubject asks the ra for the links of all counters, headsSubject for the two ends of one counter's claims.
 	seenSubject  = "shomei.ra.seen"
 	headsSubject = "shomei.ra.heads"
@@ -142,13 +145,29 @@ type centreClock struct {
 	Simulated bool      `json:"simulated"`
 }
 
-// answerPermits tells operators the time, and what a counter may do at NATS: only this process has the keys for it.
+// answerPermits tells operators the time, and what a counter may do at NATS, and has the server refuse whom the ra suspends:
+// only this process has the keys for it.
 func (p *Parts) answerPermits(ctx context.Context) error {
-	return p.answerAll(ctx,
+	all := []answer{
 		answerTo(clockSubject, func(context.Context, struct{}) (centreClock, error) {
 			return centreClock{p.Clock.Now(), p.Clock.Simulated()}, nil
 		}),
-		answerTo(permitSubject, p.permit))
+		answerTo(permitSubject, p.permit),
+	}
+	if p.server != nil {
+		return p.answerAll(ctx, all...)
+	}
+	return p.answerAll(ctx, append(all,
+		answerTo(suspendSubject, func(_ context.Context, s suspension) (struct{}, error) {
+			return struct{}{}, p.suspend(s.Counter, s.For)
+		}),
+		answerTo(crowdedSubject, func(_ context.Context, most int) (map[string]int, error) { return p.usersCrowded(most) }))...)
+}
+
+// suspension is what the ra orders about a counter that misbehaves.
+type suspension struct {
+	Counter string        `json:"counter"`
+	For     time.Duration `json:"for"`
 }
 
 // permit returns the JWT of an enrolled counter. The caller may have enrolled or retired it a moment ago: who has just been
@@ -169,7 +188,7 @@ func (p *Parts) permit(ctx context.Context, counter string) (jwt string, err err
 		}
 		return "", notEnrolled(counter)
 	}
-	return p.keys.accounts.SignScoped(counter, known.PublicKey)
+	return p.keys.counterJWT(known)
 }
 
 // answerLinks tells operators of the counters' links.

@@ -48,6 +48,9 @@ type Credentials struct {
 	Seal    string `json:"seal"`
 	Vault   string `json:"vault"`
 	Factory string `json:"factory,omitempty"`
+	// Gateway is the public key of the gateway for registers, GatewaySeal the one to which registers seal.
+	Gateway     string `json:"gateway,omitempty"`
+	GatewaySeal string `json:"gateway_seal,omitempty"`
 	// Clock is the file of a settable clock on this machine; empty: the system clock.
 	Clock string `json:"clock,omitempty"`
 }
@@ -88,6 +91,11 @@ func (c Credentials) keys() (k keys, err error) {
 	}
 	if k.vaultPublic, err = hexPublic([]byte(c.Vault)); err != nil {
 		return k, fmt.Errorf("the key to which the vault is sealed to: %w", err)
+	}
+	if k.gateway.public = c.Gateway; c.Gateway != "" {
+		if k.gateway.sealPublic, err = hexPublic([]byte(c.GatewaySeal)); err != nil {
+			return k, fmt.Errorf("the key to which registers seal: %w", err)
+		}
 	}
 	k.factory, err = hex.DecodeString(c.Factory)
 	return k, err

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
 	"shomei/events"
@@ -148,8 +151,25 @@ func (p *Parts) revoke() error {
 	}
 	p.revoking.Lock() // what is told last holds
 	defer p.revoking.Unlock()
-	conn, err := p.dialBriefly(p.URL(), user{name: "revoker", account: p.keys.accounts.System, valid: setUpTime, rights: hubserver.Rights{
-		Publish: hubserver.RevokeMayPublish(), Subscribe: []string{"_INBOX.>"},
+	now := p.revoked()
+	if maps.EqualFunc(now, p.told, slices.Equal) {
+		return nil // telling the server would set up imports anew, and lose answers that are on their way
+	}
+	err := p.asSystem(func(ctx context.Context, conn *nats.Conn) error { return p.keys.accounts.RevokeAt(ctx, conn, now) })
+	if err == nil {
+		p.told = now
+	}
+	return err
+}
+
+// asSystem calls do with a connection to the system account of an external server.
+func (p *Parts) asSystem(do func(context.Context, *nats.Conn) error) error {
+	may, err := p.keys.accounts.ExternalMayPublish()
+	if err != nil {
+		return err
+	}
+	conn, err := p.dialBriefly(p.URL(), user{name: "system", account: p.keys.accounts.System, valid: setUpTime, rights: hubserver.Rights{
+		Publish: may, Subscribe: []string{"_INBOX.>"},
 	}})
 	if err != nil {
 		return err
@@ -157,18 +177,25 @@ func (p *Parts) revoke() error {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), revokeWait)
 	defer cancel()
-	return p.keys.accounts.RevokeAt(ctx, conn, p.revoked())
+	return do(ctx, conn)
 }
 
-// revoked returns whom the server must refuse: retired counters and operators.
+// revoked returns whom the server must refuse: retired counters and operators and, at an external server, suspended counters.
 func (p *Parts) revoked() hubserver.Revoked {
-	var people []string
+	var people, suspended []string
 	for _, w := range p.Log.Writers() {
 		if w.User != "" && !w.Retired.IsZero() {
 			people = append(people, w.User)
 		}
 	}
-	return hubserver.Revoked{hubserver.CountersAccount: p.Directory.Retired(), operators.name: people}
+	for key, until := range p.suspended {
+		if time.Now().Before(until) {
+			suspended = append(suspended, key)
+		}
+	}
+	retired := slices.Sorted(slices.Values(p.Directory.Retired()))
+	slices.Sort(people)
+	return hubserver.Revoked{hubserver.CountersAccount: slices.Sorted(slices.Values(slices.Concat(retired, suspended))), registersAccount: retired, operators.name: people}
 }
 
 // factoryKey returns the public key of the makers of cards.
@@ -179,18 +206,61 @@ func (p *Parts) factoryKey() []byte {
 	return p.Cards.FactoryKey()
 }
 
-// suspend keeps a counter off the server for a time. A retired counter is kept off for good anyway.
+// suspend keeps a counter off the server for a time. A retired counter is kept off for good anyway. The program that has the
+// keys for it does so at an external server.
 func (p *Parts) suspend(counter string, d time.Duration) error {
 	c, ok := p.Directory.Counter(counter)
-	if !ok {
+	switch {
+	case !ok:
 		return nil
+	case p.server != nil:
+		return p.server.Suspend(c.PublicKey, d)
+	case p.keys.accounts.Operator == nil:
+		_, err := ask[struct{}](context.Background(), p, suspendSubject, suspension{counter, d})
+		return err
 	}
-	return p.server.Suspend(c.PublicKey, d)
+	return p.suspendOutside(c.PublicKey, d)
+}
+
+// longestSuspension bounds what the ra can order: a counter that is to stay away for good is retired.
+const longestSuspension = 24 * time.Hour
+
+// suspendOutside has an external server refuse a user for a time. A restart of this process readmits it.
+func (p *Parts) suspendOutside(user string, d time.Duration) error {
+	p.revoking.Lock()
+	if p.suspended == nil {
+		p.suspended = make(map[string]time.Time)
+	}
+	if until := time.Now().Add(min(d, longestSuspension)); until.After(p.suspended[user]) {
+		p.suspended[user] = until
+		time.AfterFunc(time.Until(until), func() {
+			if err := p.revoke(); err != nil {
+				p.Logger.Error("a counter's suspension can't be ended; restart this program to let it in", "user", user, "error", err)
+			}
+		})
+	}
+	p.revoking.Unlock()
+	return p.revoke()
+}
+
+// usersCrowded returns the users of the counters' account that have more than most connections, and how many.
+func (p *Parts) usersCrowded(most int) (users map[string]int, err error) {
+	switch {
+	case p.server != nil:
+		return p.server.Crowded(most)
+	case p.keys.accounts.Operator == nil:
+		return ask[map[string]int](context.Background(), p, crowdedSubject, most)
+	}
+	err = p.asSystem(func(ctx context.Context, conn *nats.Conn) error {
+		users, err = p.keys.accounts.CrowdedAt(ctx, conn, most)
+		return err
+	})
+	return users, err
 }
 
 // crowded returns the number of connections of each counter that has more than most.
 func (p *Parts) crowded(most int) (map[string]int, error) {
-	users, err := p.server.Crowded(most)
+	users, err := p.usersCrowded(most)
 	if err != nil || len(users) == 0 {
 		return nil, err
 	}

@@ -33,6 +33,9 @@ func (p *Parts) Operations() http.Handler {
 	if p.Validation != nil {
 		registry.MustRegister(p.Validation.Collectors()...)
 	}
+	if p.Register != nil {
+		registry.MustRegister(p.Register.Collectors()...)
+	}
 	if p.vaultService != nil {
 		registry.MustRegister(p.vaultService.Collectors()...)
 	}

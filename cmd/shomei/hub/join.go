@@ -263,12 +263,16 @@ func readKeys(dir string, g *program, streams int) (k keys, err error) {
 		file string
 		read func(text []byte) error
 	}{
-		{"seal.pub", func(text []byte) (err error) { k.sealPublic, err = hexPublic(text); return err }},
+		{sealPublic, func(text []byte) (err error) { k.sealPublic, err = hexPublic(text); return err }},
 		{"vault.pub", func(text []byte) (err error) { k.vaultPublic, err = hexPublic(text); return err }},
 		{"factory.pub", func(text []byte) (err error) {
 			k.factory, err = hex.DecodeString(strings.TrimSpace(string(text)))
 			return err
 		}},
+		{gatewayPublic, func(text []byte) error { k.gateway.public = strings.TrimSpace(string(text)); return nil }},
+		{gatewaySealPublic, func(text []byte) (err error) { k.gateway.sealPublic, err = hexPublic(text); return err }},
+		{gatewayKey, func(text []byte) (err error) { k.gateway.sign, err = nkeys.FromSeed(text); return err }},
+		{gatewaySealKey, func(text []byte) (err error) { k.gateway.seal, err = counterlink.ParseSealKey(text); return err }},
 		{"hub.nk", func(text []byte) (err error) { k.gate, err = nkeys.FromSeed(text); return err }},
 		{"seal.key", func(text []byte) (err error) { k.seal, err = counterlink.ParseSealKey(text); return err }},
 		{"vault.key", func(text []byte) (err error) { k.vault, err = counterlink.ParseSealKey(text); return err }},

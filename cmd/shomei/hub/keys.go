@@ -38,10 +38,47 @@ type keys struct {
 	// in files.
 	factory []byte
 	engine  string
+	// gateway are the keys of the gateway for registers.
+	gateway gatewayKeys
 	// accounts are the accounts of the NATS server.
 	accounts hubserver.Accounts
 	// simulator signs simulated commits; nil if there are none.
 	simulator nkeys.KeyPair
+}
+
+// gatewayKeys are those of the gateway for registers: one signs the claims that it makes, the other opens what registers seal
+// to it. Programs that only enrol registers have the public ones.
+type gatewayKeys struct {
+	sign       nkeys.KeyPair
+	public     string
+	seal       hpke.PrivateKey
+	sealPublic hpke.PublicKey
+}
+
+// Files of the gateway's keys below keys/.
+const (
+	gatewayKey        = "register.nk"
+	gatewayPublic     = "register.pub"
+	gatewaySealKey    = "register-seal.key"
+	gatewaySealPublic = "register-seal.pub"
+)
+
+// openGateway reads the gateway's keys, or makes them.
+func openGateway(dir string) (k gatewayKeys, err error) {
+	if k.sign, err = writerKey(filepath.Join(dir, gatewayKey)); err != nil {
+		return k, err
+	}
+	if k.public, err = k.sign.PublicKey(); err != nil {
+		return k, err
+	}
+	secret, err := secretFile(filepath.Join(dir, gatewaySealKey), newSealSecret)
+	if err != nil {
+		return k, err
+	}
+	if k.seal, err = counterlink.ParseSealKey(secret); err == nil {
+		k.sealPublic = k.seal.PublicKey()
+	}
+	return k, err
 }
 
 // openKeys reads the keys of a centre in one process, and makes those that are missing.
@@ -89,7 +126,10 @@ func openKeys(dir string) (keys, error) {
 	if err != nil {
 		return k, fmt.Errorf("reading %s: %w; put back the file of this deployment", secret, err)
 	}
-	if k.accounts, err = openAccounts(filepath.Join(dir, "nats")); err != nil {
+	if k.gateway, err = openGateway(dir); err != nil {
+		return k, err
+	}
+	if k.accounts, err = openAccounts(dir); err != nil {
 		return k, err
 	}
 	k.simulator, err = existingKey(filepath.Join(dir, simulatorFile))

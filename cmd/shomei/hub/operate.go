@@ -26,6 +26,7 @@ import (
 	"shomei/pkg/intake"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/wait"
+	"shomei/services/register"
 )
 
 // ErrRefused: an operator's order was refused; the text says why and what to do.
@@ -118,6 +119,8 @@ type Enrolment struct {
 	Code string `json:"code,omitempty"`
 	// Hub is the URL where the counter reaches the hub; empty: where the hub listens.
 	Hub string `json:"hub,omitempty"`
+	// Near says that it runs on this machine and reaches the hub where it listens.
+	Near bool `json:"near,omitempty"`
 	// PublicKey is its public nkey, SealKey its public HPKE key.
 	PublicKey string `json:"public_key"`
 	SealKey   []byte `json:"seal_key"`
@@ -154,6 +157,9 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	} else {
 		e.Code = known.Code
 	}
+	if err := o.hub.enrolGateway(ctx, o.envelope(), e.Office, e.Role); err != nil {
+		return Enrolled{}, err
+	}
 	bundle, err := o.hub.bundle(ctx, e.Counter, e.Office, e.Role, e.PublicKey)
 	if err != nil {
 		return Enrolled{}, err
@@ -167,9 +173,13 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 // bundle returns a counter's bundle.
 func (p *Parts) bundle(ctx context.Context, counter, office, role, public string) (counterlink.Bundle, error) {
 	jwt, err := p.permit(ctx, counter)
+	sealTo := p.keys.sealPublic
+	if role == register.Role {
+		sealTo = p.keys.gateway.sealPublic
+	}
 	b := counterlink.Bundle{
 		Counter: counter, Office: office, Role: role, Hub: p.nearURL(), CA: string(p.port.ca),
-		HubSealKey: hex.EncodeToString(p.keys.sealPublic.Bytes()), HubWriters: []string{p.keys.public},
+		HubSealKey: hex.EncodeToString(sealTo.Bytes()), HubWriters: []string{p.keys.public},
 		Clock: p.Config.Clock, JWT: jwt,
 	}
 	if slices.Contains(counterlink.RolesWithCards, role) {
@@ -219,7 +229,7 @@ func (o Operator) complete(e *Enrolment) error {
 // refuse it.
 func (o Operator) completeHub(e *Enrolment) error {
 	if e.Hub == "" {
-		if !o.hub.everywhere() {
+		if e.Near || !o.hub.everywhere() {
 			return nil
 		}
 		if len(o.hub.Names) == 0 {

@@ -60,11 +60,16 @@ func (o Operator) NewCredentials(officer string) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, err
 	}
-	return Credentials{
+	c := Credentials{
 		Officer: code, Server: p.nearURL(), CA: string(p.port.ca), User: string(signedIn), Writer: string(writer), Root: p.keys.root,
 		Hub: p.keys.public, Seal: hex.EncodeToString(p.keys.sealPublic.Bytes()), Vault: hex.EncodeToString(p.keys.vaultPublic.Bytes()),
 		Factory: hex.EncodeToString(p.factoryKey()), Clock: p.Config.Clock,
-	}, nil
+		Gateway: p.keys.gateway.public,
+	}
+	if c.Gateway != "" {
+		c.GatewaySeal = hex.EncodeToString(p.keys.gateway.sealPublic.Bytes())
+	}
+	return c, nil
 }
 
 // hasCredentials reports whether an officer has credentials that are in force.

@@ -37,6 +37,7 @@ import (
 	"shomei/services/notifier"
 	"shomei/services/projector"
 	"shomei/services/ra"
+	"shomei/services/register"
 	"shomei/services/validation"
 	vaultservice "shomei/services/vault"
 )
@@ -80,10 +81,13 @@ type Parts struct {
 	positions positions
 	// enrolling is held while a counter is enrolled, so that no two get the same id or code.
 	enrolling sync.Mutex
-	// revoking is held while an external server is told who is revoked.
+	// revoking is held while an external server is told who is revoked; told is what it was told last.
 	revoking sync.Mutex
-	lock     *os.File // of the data folder, held until Close
-	closers  closers
+	told     hubserver.Revoked
+	// suspended says until when users are kept off an external server.
+	suspended map[string]time.Time
+	lock      *os.File // of the data folder, held until Close
+	closers   closers
 }
 
 // asked are the services that others in this process call; the rest are known to their rows only.
@@ -94,8 +98,10 @@ type asked struct {
 	Cards     *cards.Cards
 	// Validation serves revocation lists.
 	Validation *validation.Validation
-	eraser     *eraser.Eraser
-	notifier   *notifier.Notifier
+	// Register is the gateway for municipalities' resident registers.
+	Register *register.Register
+	eraser   *eraser.Eraser
+	notifier *notifier.Notifier
 	// vaultService answers other programs.
 	vaultService *vaultservice.Service
 }
@@ -129,6 +135,7 @@ var serving = []part{
 	{"issuer", []string{"directory", "vault"}, (*Parts).openIssuer},
 	{"expiry", []string{"log", "tables"}, (*Parts).openExpiry},
 	{"validation", []string{"directory", "derived files"}, (*Parts).openValidation},
+	{"register", []string{"directory"}, (*Parts).openRegister},
 }
 
 // needed returns the parts of list that rows need, directly or through other parts.
@@ -437,6 +444,7 @@ func (p *Parts) openLinks(ctx context.Context) error {
 		c.Connected, c.Crowded, c.Suspend = p.server.Connected, p.crowded, p.suspend
 		c.Gate, err = p.dial(p.server.URL(), p.keys.gateUser())
 	case p.program.has(gateFile):
+		c.Crowded, c.Suspend = p.crowded, p.suspend
 		c.Gate, err = p.dialServers(gateFile)
 	}
 	if err != nil {

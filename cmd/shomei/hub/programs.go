@@ -9,6 +9,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/published"
+	"shomei/pkg/registerlink"
 	"shomei/pkg/vaultlink"
 )
 
@@ -35,6 +36,9 @@ type program struct {
 	people bool
 }
 
+// gatewayProgram is the program of the gateway for registers.
+const gatewayProgram = "register"
+
 // programs lists the services that can be programs of their own. Together they run every row of the table, each once,
 // but for the directory, which each program has for itself.
 var programs = []program{
@@ -43,6 +47,7 @@ var programs = []program{
 		rows: []string{"ra", "cards", "links", "directory"}, roles: []eventlog.Role{eventlog.RoleRA, eventlog.RoleCards},
 		secrets: []string{"hub.nk", "seal.key", "subscriber-ids.key", "cards.key", gateFile, "engine.password"},
 		wire:    slices.Concat(hubserver.ReadStreams(counterlink.Streams()...), counterlink.HubMayPublish()), answers: []string{seenSubject, headsSubject, issuedSubject},
+		asks: map[string][]string{"operator": {suspendSubject, crowdedSubject}},
 	},
 	{
 		name: "issuer", words: "発行局: 認可されたものに署名し、失効リストを出す (signs what the log has authorised, publishes revocation lists)",
@@ -82,9 +87,15 @@ var programs = []program{
 		rows: []string{"console"}, secrets: []string{"engine.password"},
 	},
 	{
+		name: gatewayProgram, words: "住民基本台帳からの通知を受ける (takes what municipalities' resident registers notify, and makes claims of it)",
+		rows: []string{"register", "directory"}, secrets: []string{gatewayKey, gatewaySealKey, "subscriber-ids.key", sealPublic},
+		wire:    append(hubserver.GetFromStreams(counterlink.ClaimStream, counterlink.HeadStream), counterlink.SourceMayPublish()...),
+		answers: registerlink.ServerMaySubscribe(),
+	},
+	{
 		name: "operator", words: "NATS の利用者を認める (makes the users of counters and operators at NATS; its folder has the keys for it)",
 		rows: []string{"permits", "directory"}, roles: []eventlog.Role{eventlog.RoleOperator}, secrets: []string{"engine.password"},
-		answers: []string{clockSubject, permitSubject},
+		answers: []string{clockSubject, permitSubject, suspendSubject, crowdedSubject},
 	},
 }
 

@@ -3,7 +3,9 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +21,7 @@ import (
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/natstest"
+	"shomei/pkg/registerlink"
 	"shomei/pkg/vaultlink"
 )
 
@@ -61,6 +64,11 @@ func newWire(t *testing.T) *wire {
 		check(t, err)
 		accounts.Services = append(accounts.Services, service)
 	}
+	outside := registers(gatewayProgram)
+	var err error
+	outside.Key, err = nkeys.CreateAccount()
+	check(t, err)
+	accounts.Services = append(accounts.Services, outside)
 	s := natstest.StartWith(t, hubserver.Config{StoreDir: t.TempDir(), Port: -1, Reserve: -1, Accounts: &accounts})
 	w := &wire{t: t, server: &natstest.Operated{Server: s, Accounts: accounts}, heard: make(map[string]*nats.Subscription)}
 	w.log = w.server.As(t, accounts.Log, natstest.Everything)
@@ -160,7 +168,7 @@ func (g program) mayStore(subject string) bool {
 	case strings.HasPrefix(subject, "shomei.command."):
 		return g.name == "ra" || g.name == "dispatcher"
 	case strings.HasPrefix(subject, "shomei.counter."):
-		return g.name == "ra" || g.name == "operators"
+		return g.name == "ra" || g.name == "register" || g.name == "operators"
 	case strings.Contains(subject, "head."):
 		return g.name == "ra"
 	}
@@ -294,13 +302,82 @@ func TestNoProgramChangesAStream(t *testing.T) {
 	}
 }
 
+// heardOf returns what spies heard of a speaker who says "from <name>" in every message, by account and subject.
+func (w *wire) heardOf(name string) (heard []string) {
+	for account, spy := range w.heard {
+		check(w.t, w.log.Flush())
+		for {
+			m, err := spy.NextMsg(50 * time.Millisecond)
+			if err != nil {
+				break
+			}
+			if string(m.Data) == "from "+name {
+				heard = append(heard, account+" "+m.Subject)
+			}
+		}
+	}
+	slices.Sort(heard)
+	return heard
+}
+
+// TestARegisterTellsChangesOfItsOwnOfficeAndNothingElse has a stolen credential of a register say, ask and listen to
+// everything: the gateway hears it on the subject of its office, nothing is stored, and it hears nobody.
+func TestARegisterTellsChangesOfItsOwnOfficeAndNothingElse(t *testing.T) {
+	w := newWire(t)
+	account, _ := w.server.Accounts.Service(registersAccount)
+	conn := w.server.As(t, account.Key, registerRights("12237-main", "12237-main-register-1"))
+	own, other := registerlink.Subject("12237-main"), registerlink.Subject("12238-main")
+	subjects := []string{
+		own, other, "shomei.register.>", "shomei.register.12237-main.other", hubserver.Presence, readySubject, "_INBOX.12238-main-register-1.x",
+		"$JS.API.STREAM.INFO." + events.StreamName(0, 1), "$JS.API.STREAM.MSG.GET." + events.StreamName(0, 1), "$JS.API.STREAM.NAMES", "$JS.API.INFO",
+		"$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.USER.INFO",
+	}
+	subjects = append(subjects, vaultlink.ServerMaySubscribe()...)
+	subjects = append(subjects, slices.Collect(maps.Keys(sayings()))...)
+	answered, err := conn.SubscribeSync("_INBOX.12237-main-register-1.x")
+	check(t, err)
+	for _, subject := range subjects {
+		check(t, conn.PublishRequest(subject, "_INBOX.12237-main-register-1.x", []byte("from the register")))
+	}
+	check(t, conn.Flush())
+	if got := w.heardOf("the register"); !slices.Equal(got, []string{gatewayProgram + " " + own, registersAccount + " " + own}) {
+		t.Errorf("it was heard: %q", got)
+	}
+	if got := w.came(); len(got) > 0 {
+		t.Errorf("stored in %v", got)
+	}
+	if m, err := answered.NextMsg(0); err == nil {
+		t.Errorf("answered: %s", m.Data)
+	}
+	// Listening: other registers, other accounts, and everything.
+	for _, to := range []string{">", "shomei.>", own, other, "_INBOX.>", "_INBOX.*.x", "_INBOX.12238-main-register-1.>", "_R_.>", "$JS.>", "$SYS.>"} {
+		sub, err := w.server.As(t, account.Key, registerRights("12237-main", "12237-main-register-1")).SubscribeSync(to)
+		check(t, err)
+		owner := w.server.As(t, account.Key, natstest.Everything)
+		for _, subject := range []string{own, other, "_INBOX.12238-main-register-1.x", "shomei.log.x"} {
+			check(t, owner.Publish(subject, []byte("from another")))
+		}
+		check(t, owner.Flush())
+		if m, err := sub.NextMsg(50 * time.Millisecond); err == nil {
+			t.Errorf("listening to %s it hears %s", to, m.Subject)
+		}
+	}
+	// A message larger than any batch ends the connection, before anybody hears it.
+	if err := conn.Publish(own, make([]byte, registerlink.MaxBatch+1)); !errors.Is(err, nats.ErrMaxPayload) {
+		check(t, conn.Flush())
+		if got := w.heardOf("the register"); len(got) > 0 {
+			t.Errorf("a message beyond the bound: %v, heard %q", err, got)
+		}
+	}
+}
+
 // TestProgramsHearOnlyTheirOwn lets every program listen to everything while others speak: what the vault and the issuer are
 // asked reaches them alone, and whoever may not ask is not heard.
 func TestProgramsHearOnlyTheirOwn(t *testing.T) {
 	w := newWire(t)
 	for _, g := range accountHolders() {
 		conn := w.as(g.name)
-		for _, subject := range append(vaultlink.ServerMaySubscribe(), readySubject, clockSubject, permitSubject, seenSubject, headsSubject, issuedSubject) {
+		for _, subject := range slices.Concat(vaultlink.ServerMaySubscribe(), operators.answered(), []string{readySubject, suspendSubject, crowdedSubject, registerlink.Subject("12237-main")}) {
 			check(t, conn.Publish(subject, []byte("from "+g.name)))
 		}
 		check(t, conn.Flush())

@@ -9,6 +9,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/wait"
 )
 
@@ -105,11 +106,13 @@ func (p *Parts) awaitDecision(ctx context.Context, subscriber, claim string) ([]
 	defer cancel()
 	var decided []ReportedEvent
 	err := wait.Until(ctx, lookEvery, func() (bool, error) {
-		commit, _, err := p.decision(ctx, subscriber, claim)
-		if commit != nil {
-			decided = reported(commit)
+		history, err := p.Log.History(ctx, events.KindSubscriber, subscriber)
+		i := slices.IndexFunc(history, func(r eventlog.Record) bool { return r.Commit.GetCommandId() == claim })
+		if err != nil || i < 0 {
+			return false, err
 		}
-		return commit != nil, err
+		decided = reported(history[i].Commit)
+		return true, nil
 	})
 	if ctx.Err() != nil {
 		return decided, nil

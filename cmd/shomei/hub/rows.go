@@ -28,6 +28,7 @@ type row struct {
 var table = []row{
 	{"ra", []string{"keys", "log", "links", "counters", "directory", "vault", "tables"}, true, (*Parts).runRA},
 	{"ceremonies", []string{"issuer"}, true, func(p *Parts, ctx context.Context) error { return p.Issuer.RunDays(ctx) }},
+	{"register", []string{"register"}, true, func(p *Parts, ctx context.Context) error { return p.Register.Run(ctx) }},
 	{"expiry", []string{"expiry"}, true, func(p *Parts, ctx context.Context) error { return p.Expiry.Run(ctx) }},
 	{"directory", []string{"directory"}, false, (*Parts).runDirectory},
 	{"watch", []string{"log"}, false, (*Parts).watch},

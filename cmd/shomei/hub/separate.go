@@ -25,8 +25,10 @@ import (
 var ErrSeparated = errors.New("the services of this centre are programs of their own")
 
 const (
-	// hubPublic holds the public key of the gate, where its own key is with other programs.
-	hubPublic = "hub.pub"
+	// hubPublic holds the public key of the gate, where its own key is with other programs; sealPublic that to which claims
+	// are sealed.
+	hubPublic  = "hub.pub"
+	sealPublic = "seal.pub"
 	// separatedTo holds, in the operator's folder, where the other folders are.
 	separatedTo = "separated"
 )
@@ -155,13 +157,16 @@ func syncFolders(folder string) error {
 	return errors.Join(err, durable.SyncFolder(filepath.Dir(folder)))
 }
 
-// accountFile returns the name of the file of an account's key.
-func accountFile(name string) string { return name + ".account.nk" }
-
 // apart returns the accounts of a centre of several programs: one for each of them instead of one for the whole. It reads
 // their keys, or makes them.
 func apart(a hubserver.Accounts, dir string, streams int) (hubserver.Accounts, error) {
-	a.Services = slices.DeleteFunc(slices.Clone(a.Services), func(s hubserver.Service) bool { return s.Name != readAccount })
+	a.Services = slices.DeleteFunc(slices.Clone(a.Services), func(s hubserver.Service) bool { return s.Name == hubAccount || s.Name == operators.name })
+	for i, s := range a.Services {
+		if s.Name == registersAccount {
+			a.Services[i] = registers(gatewayProgram)
+			a.Services[i].Key = s.Key
+		}
+	}
 	for _, g := range accountHolders() {
 		seed, err := secretFile(filepath.Join(dir, accountFile(g.name)), newAccountSeed)
 		if err != nil {
@@ -194,13 +199,14 @@ func (s *separation) sharedSecrets() error {
 		return err
 	}
 	for file, public := range map[string][]byte{
-		"seal.pub": s.keys.sealPublic.Bytes(), "vault.pub": s.keys.vaultPublic.Bytes(), "factory.pub": factory,
+		sealPublic: s.keys.sealPublic.Bytes(), "vault.pub": s.keys.vaultPublic.Bytes(), "factory.pub": factory,
+		gatewaySealPublic: s.keys.gateway.sealPublic.Bytes(),
 	} {
 		if err := durable.WriteFile(s.path("keys", file), []byte(hex.EncodeToString(public)+"\n")); err != nil {
 			return err
 		}
 	}
-	return nil
+	return durable.WriteFile(s.path("keys", gatewayPublic), []byte(s.keys.gateway.public+"\n"))
 }
 
 func newPassword() ([]byte, error) {
@@ -339,7 +345,7 @@ func (p *Parts) takeAway() error {
 	moved := make(map[string]bool)
 	for _, g := range programs {
 		for _, name := range g.moves() {
-			if slices.Contains(kept, name) {
+			if slices.Contains(kept, name) || filepath.Ext(name) == ".pub" {
 				continue
 			}
 			if err := sameTree(p.path(name), filepath.Join(out, g.name, name)); err != nil {

@@ -71,7 +71,8 @@ func TestSeparatingMovesEachSecretToWhoNeedsIt(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"hub.nk": {"dispatcher", "ra"}, "seal.key": {"ra"}, "subscriber-ids.key": {"ra"}, "cards.key": {"ra"}, "master.key": {"vault"}, "vault.key": {"vault"},
+		"hub.nk": {"dispatcher", "ra"}, "seal.key": {"ra"}, "subscriber-ids.key": {"ra", "register"}, "register.nk": {"register"}, "register-seal.key": {"register"},
+		"cards.key": {"ra"}, "master.key": {"vault"}, "vault.key": {"vault"},
 		"root.nk": {"operator"}, "tls.key": {"operator"}, "tls-port.key": {"nats", "operator"},
 		"writers/ra.nk": {"ra"}, "writers/cards.nk": {"ra"}, "writers/issuer.nk": {"issuer"}, "writers/dispatcher.nk": {"dispatcher"},
 		"writers/expiry.nk": {"expiry"}, "writers/notifier.nk": {"notifier"}, "writers/eraser.nk": {"vault"}, "writers/operator.nk": {"operator"},

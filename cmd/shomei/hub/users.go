@@ -11,20 +11,45 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"shomei/pkg/counterlink"
+	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/published"
+	"shomei/pkg/registerlink"
 	"shomei/pkg/vaultlink"
+	"shomei/services/register"
 )
 
-// hubAccount is the account of the services that run in one process, readAccount that of tools that read the log beside it.
+// hubAccount is the account of the services that run in one process, readAccount that of tools that read the log beside it,
+// registersAccount that of municipalities' registers.
 const (
-	hubAccount  = "hub"
-	readAccount = "reader"
+	hubAccount       = "hub"
+	readAccount      = "reader"
+	registersAccount = "registers"
 )
 
-// openAccounts reads the keys of the NATS operator and its accounts, or makes them.
-func openAccounts(dir string) (a hubserver.Accounts, err error) {
+// hubService is the account of the services that run in one process, without its key. They read and write the log, and can't
+// create, change or delete a stream.
+func hubService() hubserver.Service {
+	return hubserver.Service{
+		Name: hubAccount, Answers: slices.Concat(registerlink.ServerMaySubscribe(), operators.answered(), vaultlink.ServerMaySubscribe()),
+		Asks: slices.Concat(hubserver.ReadStreams("*"), counterlink.HubMayPublish(), eventlog.MayPublish(), published.WriterMayPublish()),
+	}
+}
+
+// accountFile names the file with the key of a program's account.
+func accountFile(program string) string { return program + ".account.nk" }
+
+// registers returns the account of registers, without its key: all they can do is tell the gateway, which is in the account of
+// this service, their changes.
+func registers(gateway string) hubserver.Service {
+	return hubserver.Service{Name: registersAccount, AsksOf: map[string][]string{gateway: registerlink.ServerMaySubscribe()}, Outside: true}
+}
+
+// openAccounts reads the keys of the NATS operator and its accounts, or makes them. They are in the folder nats of that of
+// the keys.
+func openAccounts(keys string) (a hubserver.Accounts, err error) {
+	dir := filepath.Join(keys, "nats")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return a, err
 	}
@@ -32,13 +57,12 @@ func openAccounts(dir string) (a hubserver.Accounts, err error) {
 		Publish: counterlink.CounterMayPublish(hubserver.NameOfUser), Subscribe: counterlink.CounterMaySubscribe(hubserver.NameOfUser),
 		MaxPayload: counterlink.MaxMessage, MaxSubscriptions: counterlink.MaxSubscriptions,
 	}
-	// The hub reads and writes the log. It can't create, change or delete a stream.
 	a.Services = []hubserver.Service{
-		{Name: hubAccount, Asks: slices.Concat(hubserver.ReadStreams("*"), counterlink.HubMayPublish(), eventlog.MayPublish(), published.WriterMayPublish())},
+		hubService(),
 		{Name: readAccount, Asks: append(hubserver.ReadStreams("*"), published.ReaderMayPublish()...)},
 		operators.inOneProcess(),
+		registers(hubAccount),
 	}
-	a.Services[0].Answers = append(operators.answered(), vaultlink.ServerMaySubscribe()...)
 	for _, key := range []struct {
 		file string
 		into *nkeys.KeyPair
@@ -52,6 +76,7 @@ func openAccounts(dir string) (a hubserver.Accounts, err error) {
 		{"hub.nk", &a.Services[0].Key, nkeys.CreateAccount},
 		{"reader.nk", &a.Services[1].Key, nkeys.CreateAccount},
 		{accountFile(operators.name), &a.Services[2].Key, nkeys.CreateAccount},
+		{"registers.nk", &a.Services[3].Key, nkeys.CreateAccount},
 	} {
 		seed, err := secretFile(filepath.Join(dir, key.file), func() ([]byte, error) {
 			pair, err := key.make()
@@ -103,6 +128,43 @@ func (k keys) settingUpUser() user {
 	return user{
 		name: "set-up", account: k.accounts.Log,
 		rights: hubserver.Rights{Publish: hubserver.SetUpStreams(), Subscribe: []string{"_INBOX.>"}}, valid: setUpTime,
+	}
+}
+
+// counterJWT returns a counter's permissions, without expiry: they are valid until it is retired. A register's are those of
+// another account, in which it reaches the gateway and nothing else.
+func (k keys) counterJWT(c directory.Counter) (string, error) {
+	if c.Role != register.Role {
+		return k.accounts.SignScoped(c.ID, c.PublicKey)
+	}
+	account, ok := k.accounts.Service(registersAccount)
+	if !ok {
+		return "", fmt.Errorf("%s has no account: %w", registersAccount, hubserver.ErrConfig)
+	}
+	return hubserver.SignUser(account.Key, c.ID, c.PublicKey, registerRights(c.Office, c.ID), 0)
+}
+
+// registerRights are those of a register in its account: it hears nothing but the answers to itself.
+func registerRights(office, id string) hubserver.Rights {
+	return hubserver.Rights{
+		Publish: registerlink.ClientMayPublish(office), Subscribe: []string{counterlink.InboxPrefix(id) + ".>"},
+		MaxPayload: registerlink.MaxBatch, MaxSubscriptions: registerlink.MaxSubscriptions,
+	}
+}
+
+// OutsideRights is what a credential outside of the centre may do at its NATS server.
+type OutsideRights struct {
+	Who string
+	// Sends and Hears list subjects.
+	Sends, Hears []string
+}
+
+// RightsOutside returns the rights of those who are not services of the centre.
+func RightsOutside() []OutsideRights {
+	register := registerRights("OFFICE", "REGISTER")
+	return []OutsideRights{
+		{"counter", counterlink.CounterMayPublish("COUNTER"), counterlink.CounterMaySubscribe("COUNTER")},
+		{"register", register.Publish, register.Subscribe},
 	}
 }
 
