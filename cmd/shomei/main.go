@@ -16,15 +16,21 @@ func main() {
 }
 
 // app is what every command shares.
-type app struct{ cli.App }
+type app struct {
+	cli.App
+	// unlockFile holds what unlocks sealed keys.
+	unlockFile string
+}
 
 // root is the whole command line.
 func (a *app) root() *cobra.Command {
 	root := a.Root("shomei", "証明 — カードに載る電子証明書の一生 (certificates on smart cards, from the municipal counter to expiry)",
 		a.allCommand(), a.upCommand(), cli.Engine(), a.logCommand(), a.stateCommand(), a.forecastCommand(), a.rebuildCommand(), a.fsckCommand(),
 		a.ddlCommand(), a.rulesCommand(), a.officeCommand(), a.counterCommand(), a.authorityCommand(), a.rolesCommand(), a.cardsCommand(), a.eraseCommand(),
-		a.reportCommand(), a.residentsCommand(), a.quarantineCommand(), storyCommand(), crashpointsCommand(), a.versionCommand(), a.natsCommand())
+		a.reportCommand(), a.residentsCommand(), a.quarantineCommand(), storyCommand(), crashpointsCommand(), a.versionCommand(), a.natsCommand(), a.keysCommand())
 	root.AddCommand(a.serviceCommands()...)
+	root.PersistentFlags().StringVar(&a.unlockFile, "unlock-file", "",
+		"暗号化された鍵を開くもの: 合言葉、資格、PIN のファイル (file of what unlocks sealed keys: passphrase, credential or PIN)")
 	return root
 }
 
@@ -47,6 +53,10 @@ func (a *app) attachLog(ctx context.Context) (*hub.Parts, error) {
 }
 
 func (a *app) looking() (hub.Config, error) {
+	unlock, err := a.unlockingOf()
+	if err != nil {
+		return hub.Config{}, err
+	}
 	logger, err := a.Logger()
-	return hub.Config{Data: a.Data, Logger: logger}, err
+	return hub.Config{Data: a.Data, Keys: unlock, Logger: logger}, err
 }

@@ -15,15 +15,17 @@ import (
 	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/secret"
 
 	"github.com/google/uuid"
 )
 
 // signers holds the private keys of the generations by key file, each read once.
 type signers struct {
-	folder string
-	mu     sync.Mutex
-	open   map[string]crypto.Signer
+	folder  string
+	secrets *secret.Store
+	mu      sync.Mutex
+	open    map[string]crypto.Signer
 }
 
 func keyName(kind ca.Kind, prefecture string, number int) string {
@@ -38,7 +40,7 @@ func (s *signers) of(g *ca.Generation) (crypto.Signer, error) {
 	if signer, ok := s.open[name]; ok {
 		return signer, nil
 	}
-	signer, err := keyfile.Open(filepath.Join(s.folder, name))
+	signer, err := keyfile.Open(s.secrets, filepath.Join(s.folder, name))
 	if err != nil {
 		return nil, fmt.Errorf("opening the key of authority %s: %w", g, err)
 	}
@@ -92,7 +94,7 @@ func (i *Issuer) activated(plan ca.Plan) bool {
 
 // activate makes a generation. The key file survives a crash and is reused.
 func (i *Issuer) activate(ctx context.Context, plan ca.Plan) error {
-	signer, err := keyfile.OpenOrCreate(filepath.Join(i.Keys, keyName(plan.Kind, plan.Prefecture, plan.Number)))
+	signer, err := keyfile.OpenOrCreate(i.Secrets, filepath.Join(i.Keys, keyName(plan.Kind, plan.Prefecture, plan.Number)))
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func (p *Parts) EnrolCounter(ctx context.Context, office, counter, role, code st
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", err
 	}
-	seed, err := secretFile(p.path("counters", counter, "counter.nk"), newWriterSeed)
+	seed, err := p.secrets.Make(p.path("counters", counter, "counter.nk"), newWriterSeed)
 	if err != nil {
 		return "", err
 	}
@@ -87,7 +87,7 @@ func (p *Parts) EnrolCounter(ctx context.Context, office, counter, role, code st
 	if err != nil {
 		return "", err
 	}
-	secret, err := secretFile(p.path("counters", counter, "seal.key"), newSealSecret)
+	secret, err := p.secrets.Make(p.path("counters", counter, "seal.key"), newSealSecret)
 	if err != nil {
 		return "", err
 	}

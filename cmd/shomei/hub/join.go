@@ -23,6 +23,7 @@ import (
 	"shomei/pkg/hubserver"
 	"shomei/pkg/ops"
 	"shomei/pkg/published"
+	"shomei/pkg/secret"
 	"shomei/pkg/vaultlink"
 	"shomei/pkg/wait"
 	"shomei/pkg/warehouse"
@@ -42,6 +43,7 @@ func Join(ctx context.Context, c Config, name string) (*Hub, error) {
 	h := &Hub{Parts: p}
 	err := h.start(ctx, needed(joining, rows), rows)
 	if err == nil {
+		h.warnClear()
 		err = h.leaveAddress()
 	}
 	return h.orClose(err)
@@ -139,7 +141,7 @@ func (p *Parts) alone(ctx context.Context) error {
 
 // dialServers connects with the credentials in a file below keys/, or goes on trying.
 func (p *Parts) dialServers(file string) (*nats.Conn, error) {
-	conn, err := nats.Connect(strings.Join(p.Servers, ","), nats.Name(p.program.name), nats.UserCredentials(p.path("keys", file)),
+	conn, err := nats.Connect(strings.Join(p.Servers, ","), nats.Name(p.program.name), p.signIn(file),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.IgnoreAuthErrorAbort(),
 		nats.RootCAs(p.path("keys", authorityFile)), nats.TLSHandshakeFirst())
 	if err != nil {
@@ -147,6 +149,30 @@ func (p *Parts) dialServers(file string) (*nats.Conn, error) {
 	}
 	p.atEnd(func() error { conn.Close(); return nil })
 	return conn, nil
+}
+
+// signIn has a connection sign in with the credentials in a file below keys/, as they are each time.
+func (p *Parts) signIn(file string) nats.Option {
+	return nats.UserJWT(func() (string, error) {
+		text, err := p.secrets.Read(p.path("keys", file))
+		if err != nil {
+			return "", err
+		}
+		defer clear(text)
+		return nkeys.ParseDecoratedJWT(text)
+	}, func(nonce []byte) ([]byte, error) {
+		text, err := p.secrets.Read(p.path("keys", file))
+		if err != nil {
+			return nil, err
+		}
+		defer clear(text)
+		user, err := nkeys.ParseDecoratedUserNKey(text)
+		if err != nil {
+			return nil, errors.New(file + " of the keys holds no credentials") // the cause would repeat part of it
+		}
+		defer user.Wipe()
+		return user.Sign(nonce)
+	})
 }
 
 // joinLog opens the log that another program has begun, for each role of this one.
@@ -264,11 +290,14 @@ func (p *Parts) issuerReady(ctx context.Context) error {
 
 // readKeys reads the keys that a program's folder holds. It makes none.
 func (p *Parts) readKeys(context.Context) (err error) {
-	p.keys, err = readKeys(p.path("keys"), p.program)
+	if err := p.unlock(); err != nil {
+		return err
+	}
+	p.keys, err = readKeys(p.secrets, p.path("keys"), p.program)
 	return err
 }
 
-func readKeys(dir string, g *program) (k keys, err error) {
+func readKeys(secrets *secret.Store, dir string, g *program) (k keys, err error) {
 	if k.root, err = publicKey(dir, rootPublic); err != nil {
 		return k, err
 	}
@@ -277,11 +306,11 @@ func readKeys(dir string, g *program) (k keys, err error) {
 	}
 	k.writers = make(map[eventlog.Role]nkeys.KeyPair)
 	for _, role := range g.roles {
-		if k.writers[role], err = existingKey(filepath.Join(dir, "writers", string(role)+".nk")); err != nil {
+		if k.writers[role], err = existingKey(secrets, filepath.Join(dir, "writers", string(role)+".nk")); err != nil {
 			return k, err
 		}
 	}
-	for _, secret := range []struct {
+	for _, one := range []struct {
 		file string
 		read func(text []byte) error
 	}{
@@ -297,23 +326,25 @@ func readKeys(dir string, g *program) (k keys, err error) {
 		{"subscriber-ids.key", func(text []byte) error { k.secret = text; return nil }},
 		{"engine.password", func(text []byte) error { k.engine = strings.TrimSpace(string(text)); return nil }},
 	} {
-		own := slices.Contains(g.secrets, secret.file)
-		if !own && !strings.HasSuffix(secret.file, ".pub") {
+		own, read := slices.Contains(g.secrets, one.file), secrets.Read
+		if strings.HasSuffix(one.file, ".pub") {
+			read = os.ReadFile
+		} else if !own {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(dir, secret.file))
+		text, err := read(filepath.Join(dir, one.file))
 		if errors.Is(err, os.ErrNotExist) && !own {
 			continue
 		}
 		if err == nil {
-			err = secret.read(text)
+			err = one.read(text)
 		}
 		if err != nil {
-			return k, fmt.Errorf("reading keys/%s: %w", secret.file, err)
+			return k, fmt.Errorf("reading keys/%s: %w", one.file, err)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "nats", "operator.nk")); err == nil {
-		k.accounts, err = openAccounts(filepath.Join(dir, "nats"))
+		k.accounts, err = openAccounts(secrets, filepath.Join(dir, "nats"))
 		return k, err
 	}
 	return k, nil

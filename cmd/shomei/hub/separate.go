@@ -19,6 +19,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/durable"
 	"shomei/pkg/hubserver"
+	"shomei/pkg/secret"
 	"shomei/services/cards"
 )
 
@@ -161,7 +162,7 @@ func (s *separation) programAccounts() error {
 	a := s.keys.accounts
 	a.Services = slices.DeleteFunc(slices.Clone(a.Services), func(other hubserver.Service) bool { return other.Name == hubAccount })
 	for _, g := range programs {
-		seed, err := secretFile(s.path("keys", "nats", g.name+".account.nk"), newAccountSeed)
+		seed, err := s.secrets.Make(s.path("keys", "nats", g.name+".account.nk"), newAccountSeed)
 		if err != nil {
 			return err
 		}
@@ -186,7 +187,7 @@ func newAccountSeed() ([]byte, error) {
 // sharedSecrets makes what only programs of their own need: the key to which they seal what they ask the vault, the
 // password of the tables, and public keys of what moves.
 func (s *separation) sharedSecrets() error {
-	sealed, err := secretFile(s.path("keys", "vault.key"), newSealSecret)
+	sealed, err := s.secrets.Make(s.path("keys", "vault.key"), newSealSecret)
 	if err != nil {
 		return err
 	}
@@ -194,10 +195,10 @@ func (s *separation) sharedSecrets() error {
 	if err != nil {
 		return err
 	}
-	if _, err := secretFile(s.path("keys", "engine.password"), newPassword); err != nil {
+	if _, err := s.secrets.Make(s.path("keys", "engine.password"), newPassword); err != nil {
 		return err
 	}
-	factory, err := cards.FactoryKey(s.path("keys", "cards.key"))
+	factory, err := cards.FactoryKey(s.secrets, s.path("keys", "cards.key"))
 	if err != nil {
 		return err
 	}
@@ -226,10 +227,20 @@ func (s *separation) serverFolder() error {
 	if certificate == "" {
 		certificate, key = s.path("keys", portCert), s.path("keys", portKey)
 	}
-	for from, name := range map[string]string{certificate: portCert, key: portKey} {
-		if err := copyFile(from, filepath.Join(folder, name)); err != nil {
-			return err
-		}
+	if err := copyFile(certificate, filepath.Join(folder, portCert)); err != nil {
+		return err
+	}
+	secrets := s.secrets
+	if s.TLSKey != "" {
+		secrets = nil // the operator's own file
+	}
+	// In the clear: another program reads it.
+	private, err := secrets.Read(key)
+	if err == nil {
+		err = durable.WriteSecret(filepath.Join(folder, portKey), private)
+	}
+	if err != nil {
+		return err
 	}
 	text, err := s.accounts.Conf(hubserver.External{
 		Host: s.Host, Port: s.Port, Store: s.path("nats"), Accounts: filepath.Join(folder, "accounts"),
@@ -282,9 +293,9 @@ func (s *separation) folder(g program) error {
 // moves lists the files and folders of the data folder that a program has of its own. Which of them another program has
 // as well does not matter.
 func (g program) moves() (names []string) {
-	for _, secret := range g.secrets {
-		if secret != gateFile {
-			names = append(names, filepath.Join("keys", secret))
+	for _, file := range g.secrets {
+		if file != gateFile {
+			names = append(names, filepath.Join("keys", file))
 		}
 	}
 	for _, role := range g.roles {
@@ -293,7 +304,7 @@ func (g program) moves() (names []string) {
 	if len(g.service(1).AsksOf["vault"]) > 0 {
 		names = append(names, filepath.Join("keys", "vault.pub"))
 	}
-	return append(names, g.holds...)
+	return append(append(names, filepath.Join("keys", secret.LockFile)), g.holds...)
 }
 
 // credentials writes how a program signs in to NATS, and by what it believes the server.
@@ -304,12 +315,12 @@ func (s *separation) credentials(g program, own string) error {
 	}
 	text, err := hubserver.Credentials(service.Key, g.name, service.Rights())
 	if err == nil {
-		err = durable.WriteSecret(filepath.Join(own, credentials), text)
+		err = s.secrets.Write(filepath.Join(own, credentials), text)
 	}
 	if err == nil && slices.Contains(g.secrets, gateFile) {
 		gate := s.keys.gateUser()
 		if text, err = hubserver.Credentials(gate.account, gate.name, gate.rights); err == nil {
-			err = durable.WriteSecret(filepath.Join(own, gateFile), text)
+			err = s.secrets.Write(filepath.Join(own, gateFile), text)
 		}
 	}
 	if err != nil {
@@ -365,8 +376,11 @@ func (p *Parts) takeAway() error {
 		return err
 	}
 	// An earlier release would take the folder for a new centre's, were there no such file.
-	return durable.WriteFile(p.path("keys", "hub.nk"), []byte("This key is with the programs in "+out+".\n"))
+	return durable.WriteFile(p.path("keys", "hub.nk"), []byte(elsewhere+" the programs in "+out+".\n"))
 }
+
+// elsewhere begins the text that stands in the place of a key that other programs have.
+const elsewhere = "This key is with"
 
 // sameTree returns an error unless everything in a file or folder is in another as well. What an earlier call took away,
 // and the text that it left in the place of the gate's key, count as there.
@@ -387,7 +401,7 @@ func sameTree(here, there string) error {
 		if err := errors.Join(err1, err2); err != nil {
 			return err
 		}
-		if !bytes.Equal(own, other) && !bytes.HasPrefix(own, []byte("This key is with")) {
+		if !bytes.Equal(own, other) && !bytes.HasPrefix(own, []byte(elsewhere)) {
 			return fmt.Errorf("%s has been changed since it was copied", filepath.Join(there, rest))
 		}
 		return nil

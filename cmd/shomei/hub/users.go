@@ -14,6 +14,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/published"
+	"shomei/pkg/secret"
 )
 
 // hubAccount is the account of the services that run in one process, readAccount that of tools that read the log beside it.
@@ -23,7 +24,7 @@ const (
 )
 
 // openAccounts reads the keys of the NATS operator and its accounts, or makes them.
-func openAccounts(dir string) (a hubserver.Accounts, err error) {
+func openAccounts(secrets *secret.Store, dir string) (a hubserver.Accounts, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return a, err
 	}
@@ -44,7 +45,7 @@ func openAccounts(dir string) (a hubserver.Accounts, err error) {
 		{"hub.nk", &a.Services[0].Key, nkeys.CreateAccount},
 		{"reader.nk", &a.Services[1].Key, nkeys.CreateAccount},
 	} {
-		seed, err := secretFile(filepath.Join(dir, key.file), func() ([]byte, error) {
+		seed, err := secrets.Make(filepath.Join(dir, key.file), func() ([]byte, error) {
 			pair, err := key.make()
 			if err != nil {
 				return nil, err
