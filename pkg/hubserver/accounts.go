@@ -233,8 +233,11 @@ func (a Accounts) apply(options *server.Options) error {
 	return nil
 }
 
-// claims returns what the server is told of its operator and of each account, and whom the counters' account refuses.
-func (a Accounts) claims(revoked []string) (operator *jwt.OperatorClaims, all []*jwt.AccountClaims, err error) {
+// CountersAccount names the account of the counters among those in which users are revoked.
+const CountersAccount = "counters"
+
+// claims returns what the server is told of its operator and of each account, the system's first, and which users it refuses.
+func (a Accounts) claims(revoked map[string][]string) (operator *jwt.OperatorClaims, all []*jwt.AccountClaims, err error) {
 	system, err := accountClaims(a.System, "SYS")
 	if err != nil {
 		return nil, nil, err
@@ -244,7 +247,7 @@ func (a Accounts) claims(revoked []string) (operator *jwt.OperatorClaims, all []
 	if err != nil {
 		return nil, nil, err
 	}
-	counters, err := a.counters(revoked)
+	counters, err := a.counters(revoked[CountersAccount])
 	if err != nil {
 		return nil, nil, err
 	}
@@ -253,6 +256,9 @@ func (a Accounts) claims(revoked []string) (operator *jwt.OperatorClaims, all []
 		claims, err := a.service(s)
 		if err != nil {
 			return nil, nil, err
+		}
+		for _, user := range revoked[s.Name] {
+			claims.Revoke(user)
 		}
 		all = append(all, claims)
 	}

@@ -28,7 +28,7 @@ type External struct {
 // Conf returns the configuration of an external NATS server (nats-server -c) that serves these accounts as an embedded
 // one does: every write is synced, and nobody connects without a user of one of the accounts.
 func (a Accounts) Conf(e External) ([]byte, error) {
-	operator, all, err := a.claims(e.Revoked)
+	operator, all, err := a.claims(map[string][]string{CountersAccount: e.Revoked})
 	if err != nil {
 		return nil, err
 	}
@@ -57,27 +57,46 @@ resolver_preload {
 	return append(text, "}\n"...), nil
 }
 
-// RevokeAt tells an external server who is revoked, by their public nkeys, over a connection of a user of the system
-// account that may publish to [RevokeMayPublish].
+// RevokeAt tells an external server which users of the counters' account are revoked, by their public nkeys, over a connection
+// of a user of the system account that may publish to [RevokeMayPublish].
 func (a Accounts) RevokeAt(ctx context.Context, system *nats.Conn, users []string) error {
 	claims, err := a.counters(users)
 	if err != nil {
 		return err
 	}
+	return a.tell(ctx, system, claims)
+}
+
+// TellAt tells an external server what every account may do, and which of its users are revoked, by account: the name of a
+// service or CountersAccount. It needs a connection as RevokeAt does.
+func (a Accounts) TellAt(ctx context.Context, system *nats.Conn, revoked map[string][]string) error {
+	_, all, err := a.claims(revoked)
+	if err != nil {
+		return err
+	}
+	for _, claims := range all[1:] { // the first is the system's own
+		if err := a.tell(ctx, system, claims); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a Accounts) tell(ctx context.Context, system *nats.Conn, claims *jwt.AccountClaims) error {
 	token, err := claims.Encode(a.Operator)
 	if err != nil {
 		return fmt.Errorf("signing account %s: %w", claims.Name, err)
 	}
 	answer, err := system.RequestWithContext(ctx, claimsUpdate, []byte(token))
 	if err != nil {
-		return fmt.Errorf("telling the server who is revoked: %w", err)
+		return fmt.Errorf("telling the server who is revoked in account %s: %w", claims.Name, err)
 	}
 	var said struct {
 		Data  struct{ Code int }
 		Error struct{ Description string }
 	}
 	if err := json.Unmarshal(answer.Data, &said); err != nil || said.Data.Code != http.StatusOK {
-		return fmt.Errorf("the server did not take who is revoked: %s", answer.Data)
+		return fmt.Errorf("the server did not take who is revoked in account %s: %s", claims.Name, answer.Data)
 	}
 	return nil
 }

@@ -236,7 +236,7 @@ func (s *shard) compact() error {
 		return fmt.Errorf("compacting %s: %w", s.path, err)
 	}
 	pointCopied.Hit()
-	swapErr := shred.SwapIn(s.path)
+	swapErr := shred.SwapIn(s.path+shred.Fresh, s.path)
 	// Whether it failed before or after the rename: what stands under the path now is what is used from here on.
 	closeErr := s.db.Close()
 	db, err := openFile(s.path)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
 	"shomei/events"
@@ -143,6 +144,43 @@ func (p *Parts) revoke() error {
 	case p.keys.accounts.Operator == nil:
 		return nil
 	}
+	return p.telling(func(ctx context.Context, conn *nats.Conn) error {
+		revoked, err := p.revokedUsers(ctx)
+		if err != nil {
+			return err
+		}
+		return p.keys.accounts.RevokeAt(ctx, conn, revoked[hubserver.CountersAccount])
+	})
+}
+
+// revokePrograms has an external server refuse those users of programs, too, that have others in their place.
+func (p *Parts) revokePrograms() error {
+	return p.telling(func(ctx context.Context, conn *nats.Conn) error {
+		revoked, err := p.revokedUsers(ctx)
+		if err != nil || len(revoked) == 1 { // that of the counters, whom revoke tells of
+			return err
+		}
+		accounts, err := p.programAccounts()
+		if err != nil {
+			return err
+		}
+		return accounts.TellAt(ctx, conn, revoked)
+	})
+}
+
+// revokedUsers returns the users that are not let in, by account.
+func (p *Parts) revokedUsers(ctx context.Context) (map[string][]string, error) {
+	revoked := map[string][]string{hubserver.CountersAccount: p.Directory.Retired()}
+	err := p.logHistory(ctx, func(e *events.Event) {
+		if b := e.GetProgramUserRevoked(); b != nil {
+			revoked[b.Account] = append(revoked[b.Account], b.PublicKey)
+		}
+	})
+	return revoked, err
+}
+
+// telling calls do with a connection that may tell an external server about its accounts.
+func (p *Parts) telling(do func(context.Context, *nats.Conn) error) error {
 	p.revoking.Lock() // what is told last holds
 	defer p.revoking.Unlock()
 	conn, err := p.dialBriefly(p.URL(), user{name: "revoker", account: p.keys.accounts.System, valid: setUpTime, rights: hubserver.Rights{
@@ -154,7 +192,7 @@ func (p *Parts) revoke() error {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), revokeWait)
 	defer cancel()
-	return p.keys.accounts.RevokeAt(ctx, conn, p.Directory.Retired())
+	return do(ctx, conn)
 }
 
 // factoryKey returns the public key of the makers of cards.

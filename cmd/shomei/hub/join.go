@@ -180,6 +180,9 @@ func (p *Parts) joinLog(ctx context.Context) error {
 	if err := p.openLogWith(ctx, eventlog.Config{Marks: p.path("marks")}); err != nil {
 		return err
 	}
+	if err := p.takeNext(); err != nil {
+		return err
+	}
 	return p.openRoles()
 }
 
@@ -229,9 +232,10 @@ func (p *Parts) watch(ctx context.Context) error {
 
 // heed learns from commits; nothing of it is harmful twice.
 func (p *Parts) heed(ctx context.Context, records []eventlog.Record) error {
-	writers, counters := false, false
+	writers, counters, facts := false, false, false
 	for _, r := range records {
 		writers = writers || r.Kind == events.KindAuthority && r.ID == events.AuthorityWriters
+		facts = facts || r.Kind == events.KindAuthority && r.ID == events.AuthorityLog
 		if r.Kind == events.KindOffice && p.Directory != nil {
 			counters = true
 			if err := p.Directory.Learn(r.Kind, r.ID, r.Commit); err != nil {
@@ -241,6 +245,11 @@ func (p *Parts) heed(ctx context.Context, records []eventlog.Record) error {
 	}
 	if writers {
 		if err := p.Log.LearnWriters(ctx); err != nil {
+			return err
+		}
+	}
+	if facts && p.keys.accounts.Operator != nil {
+		if err := p.revokePrograms(); err != nil {
 			return err
 		}
 	}

@@ -118,7 +118,7 @@ func (p *Parts) unlockNow(to Unlocking) error {
 	return p.unlock()
 }
 
-// apart refuses a file that unlocks a folder and lies in it: a copy of the folder would take it along.
+// apart refuses a file that lies in the data folder.
 func (u Unlocking) apart(data string) error {
 	if u.File == "" {
 		return nil
@@ -128,7 +128,7 @@ func (u Unlocking) apart(data string) error {
 		return err
 	}
 	if rest, err := filepath.Rel(data, file); err == nil && filepath.IsLocal(rest) {
-		return fmt.Errorf("%w: %s unlocks the keys and lies in the data folder that they are in: keep it elsewhere, or every copy of the folder opens itself", ops.ErrConfig, file)
+		return fmt.Errorf("%w: %s lies in the data folder, and a copy of the folder would take it along: name a place elsewhere", ops.ErrConfig, file)
 	}
 	return nil
 }
@@ -330,4 +330,29 @@ func publicOfPEM(content []byte) []byte {
 	}
 	public, _ := x509.MarshalPKIXPublicKey(signer.Public())
 	return public
+}
+
+// TakeRoot moves the root's key out of the data folder into a file, in the clear: no running service needs it, and sealing the
+// folder anew must not leave it behind unreadable.
+func TakeRoot(c Config, file string) error {
+	p := newParts(c)
+	if err := (Unlocking{File: file}).apart(p.Data); err != nil {
+		return err
+	}
+	if err := p.unlock(); err != nil {
+		return err
+	}
+	own := p.path("keys", rootFile)
+	seed, err := p.secrets.Read(own)
+	if err != nil {
+		return err
+	}
+	defer clear(seed)
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s exists already: %w", file, errors.Join(err, fs.ErrExist))
+	}
+	if err := durable.WriteSecret(file, seed); err != nil {
+		return err
+	}
+	return shred.Remove(own)
 }

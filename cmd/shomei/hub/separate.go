@@ -118,12 +118,12 @@ func begin(ctx context.Context, c Config) (retired []string, err error) {
 type separation struct {
 	*Parts
 	Separation
-	accounts *hubserver.Accounts
+	accounts hubserver.Accounts
 	retired  []string
 }
 
-func (s *separation) make() error {
-	if err := s.programAccounts(); err != nil {
+func (s *separation) make() (err error) {
+	if s.accounts, err = s.programAccounts(); err != nil {
 		return err
 	}
 	if err := s.sharedSecrets(); err != nil {
@@ -157,23 +157,22 @@ func syncFolders(folder string) error {
 	return errors.Join(err, durable.SyncFolder(filepath.Dir(folder)))
 }
 
-// programAccounts gives each program an account.
-func (s *separation) programAccounts() error {
-	a := s.keys.accounts
+// programAccounts returns the accounts of NATS with one for each program. Keys that are missing are made.
+func (p *Parts) programAccounts() (hubserver.Accounts, error) {
+	a := p.keys.accounts
 	a.Services = slices.DeleteFunc(slices.Clone(a.Services), func(other hubserver.Service) bool { return other.Name == hubAccount })
 	for _, g := range programs {
-		seed, err := s.secrets.Make(s.path("keys", "nats", g.name+".account.nk"), newAccountSeed)
+		seed, err := p.secrets.Make(p.path("keys", "nats", g.name+".account.nk"), newAccountSeed)
 		if err != nil {
-			return err
+			return a, err
 		}
-		service := g.service(max(s.Streams, 1))
+		service := g.service(max(p.Streams, 1))
 		if service.Key, err = nkeys.FromSeed(seed); err != nil {
-			return err
+			return a, err
 		}
 		a.Services = append(a.Services, service)
 	}
-	s.accounts = &a
-	return nil
+	return a, nil
 }
 
 func newAccountSeed() ([]byte, error) {

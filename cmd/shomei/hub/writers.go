@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/nats-io/nkeys"
 
@@ -89,6 +88,9 @@ func existingKey(secrets *secret.Store, path string) (nkeys.KeyPair, error) {
 // enrolWriters has the root enrol those of this process's keys that the log doesn't know yet, and retire those in whose
 // place they are, and then opens the log for each of them.
 func (p *Parts) enrolWriters(ctx context.Context) error {
+	if err := p.takeNext(); err != nil {
+		return err
+	}
 	due, err := p.enrolments(ctx)
 	if err == nil && len(due) > 0 {
 		err = p.record(ctx, due)
@@ -134,12 +136,11 @@ func (p *Parts) enrolments(ctx context.Context) (due []*events.Event, err error)
 	for _, w := range known {
 		replaced := w.Public == p.keys.public || slices.Contains(writing, w.Role) && !slices.Contains(own, w.Public)
 		if replaced && w.Retired.IsZero() {
-			last, err := p.Log.LastTime(ctx)
+			until, err := p.retiredFrom(ctx)
 			if err != nil {
 				return nil, err
 			}
-			until := last.Add(time.Millisecond).UnixMilli() // the next whole one
-			if w.Public == p.keys.public {                  // that it once wrote must be known when another key is in its place
+			if w.Public == p.keys.public { // that it once wrote must be known when another key is in its place
 				due = append(due, events.New(&events.WriterEnrolled{PublicKey: w.Public, Role: string(w.Role)}))
 			}
 			due = append(due, events.New(&events.WriterRetired{PublicKey: w.Public, UntilMs: until}))
@@ -157,11 +158,15 @@ func (p *Parts) record(ctx context.Context, due []*events.Event) error {
 	if err != nil {
 		return err
 	}
+	return p.recordAs(ctx, root, p.envelope(), due)
+}
+
+func (p *Parts) recordAs(ctx context.Context, root nkeys.KeyPair, env eventlog.Envelope, due []*events.Event) error {
 	log, err := p.Log.As(root)
 	if err != nil {
 		return err
 	}
-	_, err = log.Update(ctx, events.KindAuthority, events.AuthorityWriters, p.envelope(), func(eventlog.Head) ([]*events.Event, error) {
+	_, err = log.Update(ctx, events.KindAuthority, events.AuthorityWriters, env, func(eventlog.Head) ([]*events.Event, error) {
 		return due, nil
 	})
 	if err != nil {

@@ -40,19 +40,19 @@ func Replace(path string, write func(fresh string) error) error {
 	if err := write(path + Fresh); err != nil {
 		return err
 	}
-	if err := SwapIn(path); err != nil {
+	if err := SwapIn(path+Fresh, path); err != nil {
 		return err
 	}
 	return Finish(path)
 }
 
-// SwapIn puts the durable file path+".new" in the place of path, which lives on as path+".shred".
-func SwapIn(path string) error {
+// SwapIn puts the durable file fresh in the place of path, which lives on under a second name until Finish.
+func SwapIn(fresh, path string) error {
 	if err := os.Link(path, path+Left); err != nil {
 		return err
 	}
 	pointLinked.Hit()
-	if err := durable.Rename(path+Fresh, path); err != nil {
+	if err := durable.Rename(fresh, path); err != nil {
 		return err
 	}
 	pointReplaced.Hit()
