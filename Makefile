@@ -24,7 +24,7 @@ RUN_PARTS := gcc=gcc /usr/include/stdlib.h=libc6-dev /usr/include/PCSC/winscard.
   /usr/lib/pcsc/drivers/serial/libifdvpcd.so=vsmartcard-vpcd npm=npm
 TEST_PARTS := openssl=openssl pkcs15-tool=opensc certtool=gnutls-bin \
   vfychain=libnss3-tools chromium=chromium \
-  systemd-analyze=systemd ip=iproute2 \
+  systemd-analyze=systemd ip=iproute2 softhsm2-util=softhsm2 \
   /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc=fonts-noto-cjk
 
 # install-missing takes the parts that are absent from Debian; it is silent when nothing is.

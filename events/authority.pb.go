@@ -796,6 +796,115 @@ func (*CardKeyOrdered) Descriptor() ([]byte, []int) {
 	return file_authority_proto_rawDescGZIP(), []int{10}
 }
 
+// MasterKeyChanged: the keys of persons are wrapped by a new master key, and the former is destroyed.
+type MasterKeyChanged struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// check identifies this master key and is not secret.
+	Check         []byte `protobuf:"bytes,2,opt,name=check,proto3" json:"check,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MasterKeyChanged) Reset() {
+	*x = MasterKeyChanged{}
+	mi := &file_authority_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MasterKeyChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MasterKeyChanged) ProtoMessage() {}
+
+func (x *MasterKeyChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_authority_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MasterKeyChanged.ProtoReflect.Descriptor instead.
+func (*MasterKeyChanged) Descriptor() ([]byte, []int) {
+	return file_authority_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *MasterKeyChanged) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *MasterKeyChanged) GetCheck() []byte {
+	if x != nil {
+		return x.Check
+	}
+	return nil
+}
+
+// ProgramUserRevoked: a program's user at the NATS server is let in no more; it has another in its place.
+type ProgramUserRevoked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// account is the program whose account the user is in, or counters for its user among them.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// public_key is the user's public nkey.
+	PublicKey     string `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProgramUserRevoked) Reset() {
+	*x = ProgramUserRevoked{}
+	mi := &file_authority_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProgramUserRevoked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProgramUserRevoked) ProtoMessage() {}
+
+func (x *ProgramUserRevoked) ProtoReflect() protoreflect.Message {
+	mi := &file_authority_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProgramUserRevoked.ProtoReflect.Descriptor instead.
+func (*ProgramUserRevoked) Descriptor() ([]byte, []int) {
+	return file_authority_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ProgramUserRevoked) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *ProgramUserRevoked) GetPublicKey() string {
+	if x != nil {
+		return x.PublicKey
+	}
+	return ""
+}
+
 // CardKeyMade: the centre has a master key of this version, to which cards move with their next command.
 type CardKeyMade struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -808,7 +917,7 @@ type CardKeyMade struct {
 
 func (x *CardKeyMade) Reset() {
 	*x = CardKeyMade{}
-	mi := &file_authority_proto_msgTypes[11]
+	mi := &file_authority_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +929,7 @@ func (x *CardKeyMade) String() string {
 func (*CardKeyMade) ProtoMessage() {}
 
 func (x *CardKeyMade) ProtoReflect() protoreflect.Message {
-	mi := &file_authority_proto_msgTypes[11]
+	mi := &file_authority_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +942,7 @@ func (x *CardKeyMade) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardKeyMade.ProtoReflect.Descriptor instead.
 func (*CardKeyMade) Descriptor() ([]byte, []int) {
-	return file_authority_proto_rawDescGZIP(), []int{11}
+	return file_authority_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CardKeyMade) GetVersion() uint32 {
@@ -919,7 +1028,14 @@ const file_authority_proto_rawDesc = "" +
 	"\x03why\x18\x04 \x01(\tR\x03why\x124\n" +
 	"\n" +
 	"sealed_why\x18P \x01(\v2\x15.shomei.events.SealedR\tsealedWhy\"\x10\n" +
-	"\x0eCardKeyOrdered\"=\n" +
+	"\x0eCardKeyOrdered\"B\n" +
+	"\x10MasterKeyChanged\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
+	"\x05check\x18\x02 \x01(\fR\x05check\"M\n" +
+	"\x12ProgramUserRevoked\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x02 \x01(\tR\tpublicKey\"=\n" +
 	"\vCardKeyMade\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
 	"\x05check\x18\x02 \x01(\fR\x05checkB\x0fZ\rshomei/eventsb\x06proto3"
@@ -936,7 +1052,7 @@ func file_authority_proto_rawDescGZIP() []byte {
 	return file_authority_proto_rawDescData
 }
 
-var file_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_authority_proto_goTypes = []any{
 	(*LogOpened)(nil),               // 0: shomei.events.LogOpened
 	(*GenerationActivated)(nil),     // 1: shomei.events.GenerationActivated
@@ -949,16 +1065,18 @@ var file_authority_proto_goTypes = []any{
 	(*RevocationFound)(nil),         // 8: shomei.events.RevocationFound
 	(*FoundCertificateRevoked)(nil), // 9: shomei.events.FoundCertificateRevoked
 	(*CardKeyOrdered)(nil),          // 10: shomei.events.CardKeyOrdered
-	(*CardKeyMade)(nil),             // 11: shomei.events.CardKeyMade
-	(CertificateKind)(0),            // 12: shomei.events.CertificateKind
-	(RevocationReason)(0),           // 13: shomei.events.RevocationReason
-	(*Sealed)(nil),                  // 14: shomei.events.Sealed
+	(*MasterKeyChanged)(nil),        // 11: shomei.events.MasterKeyChanged
+	(*ProgramUserRevoked)(nil),      // 12: shomei.events.ProgramUserRevoked
+	(*CardKeyMade)(nil),             // 13: shomei.events.CardKeyMade
+	(CertificateKind)(0),            // 14: shomei.events.CertificateKind
+	(RevocationReason)(0),           // 15: shomei.events.RevocationReason
+	(*Sealed)(nil),                  // 16: shomei.events.Sealed
 }
 var file_authority_proto_depIdxs = []int32{
-	12, // 0: shomei.events.CertificateFound.kind:type_name -> shomei.events.CertificateKind
-	13, // 1: shomei.events.RevocationFound.reason:type_name -> shomei.events.RevocationReason
-	13, // 2: shomei.events.FoundCertificateRevoked.reason:type_name -> shomei.events.RevocationReason
-	14, // 3: shomei.events.FoundCertificateRevoked.sealed_why:type_name -> shomei.events.Sealed
+	14, // 0: shomei.events.CertificateFound.kind:type_name -> shomei.events.CertificateKind
+	15, // 1: shomei.events.RevocationFound.reason:type_name -> shomei.events.RevocationReason
+	15, // 2: shomei.events.FoundCertificateRevoked.reason:type_name -> shomei.events.RevocationReason
+	16, // 3: shomei.events.FoundCertificateRevoked.sealed_why:type_name -> shomei.events.Sealed
 	4,  // [4:4] is the sub-list for method output_type
 	4,  // [4:4] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
@@ -979,7 +1097,7 @@ func file_authority_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_authority_proto_rawDesc), len(file_authority_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

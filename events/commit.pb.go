@@ -572,6 +572,8 @@ type Event struct {
 	//	*Event_WriterRetired
 	//	*Event_CardKeyMade
 	//	*Event_CardKeyOrdered
+	//	*Event_MasterKeyChanged
+	//	*Event_ProgramUserRevoked
 	//	*Event_CertificateFound
 	//	*Event_RevocationFound
 	//	*Event_FoundCertificateRevoked
@@ -1233,6 +1235,24 @@ func (x *Event) GetCardKeyOrdered() *CardKeyOrdered {
 	return nil
 }
 
+func (x *Event) GetMasterKeyChanged() *MasterKeyChanged {
+	if x != nil {
+		if x, ok := x.Body.(*Event_MasterKeyChanged); ok {
+			return x.MasterKeyChanged
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetProgramUserRevoked() *ProgramUserRevoked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ProgramUserRevoked); ok {
+			return x.ProgramUserRevoked
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetCertificateFound() *CertificateFound {
 	if x != nil {
 		if x, ok := x.Body.(*Event_CertificateFound); ok {
@@ -1565,6 +1585,14 @@ type Event_CardKeyOrdered struct {
 	CardKeyOrdered *CardKeyOrdered `protobuf:"bytes,147,opt,name=card_key_ordered,json=cardKeyOrdered,proto3,oneof"`
 }
 
+type Event_MasterKeyChanged struct {
+	MasterKeyChanged *MasterKeyChanged `protobuf:"bytes,148,opt,name=master_key_changed,json=masterKeyChanged,proto3,oneof"`
+}
+
+type Event_ProgramUserRevoked struct {
+	ProgramUserRevoked *ProgramUserRevoked `protobuf:"bytes,149,opt,name=program_user_revoked,json=programUserRevoked,proto3,oneof"`
+}
+
 type Event_CertificateFound struct {
 	CertificateFound *CertificateFound `protobuf:"bytes,150,opt,name=certificate_found,json=certificateFound,proto3,oneof"`
 }
@@ -1725,6 +1753,10 @@ func (*Event_CardKeyMade) isEvent_Body() {}
 
 func (*Event_CardKeyOrdered) isEvent_Body() {}
 
+func (*Event_MasterKeyChanged) isEvent_Body() {}
+
+func (*Event_ProgramUserRevoked) isEvent_Body() {}
+
 func (*Event_CertificateFound) isEvent_Body() {}
 
 func (*Event_RevocationFound) isEvent_Body() {}
@@ -1779,7 +1811,7 @@ const file_commit_proto_rawDesc = "" +
 	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xbb,\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xe5-\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -1859,7 +1891,9 @@ const file_commit_proto_rawDesc = "" +
 	"\x0fwriter_enrolled\x18\x90\x01 \x01(\v2\x1d.shomei.events.WriterEnrolledH\x00R\x0ewriterEnrolled\x12F\n" +
 	"\x0ewriter_retired\x18\x91\x01 \x01(\v2\x1c.shomei.events.WriterRetiredH\x00R\rwriterRetired\x12A\n" +
 	"\rcard_key_made\x18\x92\x01 \x01(\v2\x1a.shomei.events.CardKeyMadeH\x00R\vcardKeyMade\x12J\n" +
-	"\x10card_key_ordered\x18\x93\x01 \x01(\v2\x1d.shomei.events.CardKeyOrderedH\x00R\x0ecardKeyOrdered\x12O\n" +
+	"\x10card_key_ordered\x18\x93\x01 \x01(\v2\x1d.shomei.events.CardKeyOrderedH\x00R\x0ecardKeyOrdered\x12P\n" +
+	"\x12master_key_changed\x18\x94\x01 \x01(\v2\x1f.shomei.events.MasterKeyChangedH\x00R\x10masterKeyChanged\x12V\n" +
+	"\x14program_user_revoked\x18\x95\x01 \x01(\v2!.shomei.events.ProgramUserRevokedH\x00R\x12programUserRevoked\x12O\n" +
 	"\x11certificate_found\x18\x96\x01 \x01(\v2\x1f.shomei.events.CertificateFoundH\x00R\x10certificateFound\x12L\n" +
 	"\x10revocation_found\x18\x97\x01 \x01(\v2\x1e.shomei.events.RevocationFoundH\x00R\x0frevocationFound\x12e\n" +
 	"\x19found_certificate_revoked\x18\x98\x01 \x01(\v2&.shomei.events.FoundCertificateRevokedH\x00R\x17foundCertificateRevoked\x12F\n" +
@@ -1967,14 +2001,16 @@ var file_commit_proto_goTypes = []any{
 	(*WriterRetired)(nil),               // 68: shomei.events.WriterRetired
 	(*CardKeyMade)(nil),                 // 69: shomei.events.CardKeyMade
 	(*CardKeyOrdered)(nil),              // 70: shomei.events.CardKeyOrdered
-	(*CertificateFound)(nil),            // 71: shomei.events.CertificateFound
-	(*RevocationFound)(nil),             // 72: shomei.events.RevocationFound
-	(*FoundCertificateRevoked)(nil),     // 73: shomei.events.FoundCertificateRevoked
-	(*VaultRecorded)(nil),               // 74: shomei.events.VaultRecorded
-	(*RecordOpened)(nil),                // 75: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),             // 76: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 77: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),                   // 78: shomei.events.ClaimHeld
+	(*MasterKeyChanged)(nil),            // 71: shomei.events.MasterKeyChanged
+	(*ProgramUserRevoked)(nil),          // 72: shomei.events.ProgramUserRevoked
+	(*CertificateFound)(nil),            // 73: shomei.events.CertificateFound
+	(*RevocationFound)(nil),             // 74: shomei.events.RevocationFound
+	(*FoundCertificateRevoked)(nil),     // 75: shomei.events.FoundCertificateRevoked
+	(*VaultRecorded)(nil),               // 76: shomei.events.VaultRecorded
+	(*RecordOpened)(nil),                // 77: shomei.events.RecordOpened
+	(*FactQuarantined)(nil),             // 78: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 79: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 80: shomei.events.ClaimHeld
 }
 var file_commit_proto_depIdxs = []int32{
 	5,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -2046,19 +2082,21 @@ var file_commit_proto_depIdxs = []int32{
 	68, // 66: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
 	69, // 67: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
 	70, // 68: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
-	71, // 69: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
-	72, // 70: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
-	73, // 71: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
-	74, // 72: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
-	75, // 73: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	76, // 74: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	77, // 75: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	78, // 76: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	77, // [77:77] is the sub-list for method output_type
-	77, // [77:77] is the sub-list for method input_type
-	77, // [77:77] is the sub-list for extension type_name
-	77, // [77:77] is the sub-list for extension extendee
-	0,  // [0:77] is the sub-list for field type_name
+	71, // 69: shomei.events.Event.master_key_changed:type_name -> shomei.events.MasterKeyChanged
+	72, // 70: shomei.events.Event.program_user_revoked:type_name -> shomei.events.ProgramUserRevoked
+	73, // 71: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
+	74, // 72: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
+	75, // 73: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
+	76, // 74: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
+	77, // 75: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	78, // 76: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	79, // 77: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	80, // 78: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	79, // [79:79] is the sub-list for method output_type
+	79, // [79:79] is the sub-list for method input_type
+	79, // [79:79] is the sub-list for extension type_name
+	79, // [79:79] is the sub-list for extension extendee
+	0,  // [0:79] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2136,6 +2174,8 @@ func file_commit_proto_init() {
 		(*Event_WriterRetired)(nil),
 		(*Event_CardKeyMade)(nil),
 		(*Event_CardKeyOrdered)(nil),
+		(*Event_MasterKeyChanged)(nil),
+		(*Event_ProgramUserRevoked)(nil),
 		(*Event_CertificateFound)(nil),
 		(*Event_RevocationFound)(nil),
 		(*Event_FoundCertificateRevoked)(nil),

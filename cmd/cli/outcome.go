@@ -20,6 +20,7 @@ import (
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/ops"
 	"shomei/pkg/registerlink"
+	"shomei/pkg/secret"
 	"shomei/pkg/vault"
 	"shomei/pkg/warehouse"
 	"shomei/pkg/warehouse/engine"
@@ -91,6 +92,9 @@ var known = []struct {
 	{hubserver.ErrSpace, TryLater, "ディスクの空きが足りません。かっこ内の場所に、示された大きさの空きを作ってから、やり直してください。"},
 	{eventlog.ErrLayout, BadConfig, "ストリームの数が記録と合いません。始めたときと同じ --streams を指定してください。"},
 	{lifecycle.ErrSimulatedLog, BadConfig, "この記録は別の種類の時計で始められました。別の --data フォルダーを使ってください。"},
+	{secret.ErrLocked, BadConfig, "鍵が暗号化されています。開くもの(合言葉、資格、PIN)を、設定の [keys] か --unlock-file で示してください。"},
+	{secret.ErrWrong, BadConfig, "それでは鍵が開きません。合言葉、資格、PIN が、この鍵を暗号化したときのものか確かめてください。"},
+	{secret.ErrPlain, BadConfig, "暗号化されているはずの鍵が平文です。誰が置いたものか調べてください。shomei keys seal で暗号化できます。"},
 	{vault.ErrMasterKey, BadConfig, "マスター鍵が合いません。keys/master.key をバックアップから戻してください。"},
 	{vault.ErrGone, BadConfig, "鍵の保管庫(vault)がありません。新しくは作りません。いちばん新しい控えから戻してください。"},
 	{vault.ErrOtherVault, BadConfig, "鍵の保管庫(vault)が、この記録のものではありません。この記録の保管庫を戻してください。"},

@@ -20,6 +20,8 @@ type config struct {
 	Log  ops.LogConfig `toml:"log"`
 	// Law chooses the readings of the law that its text leaves open.
 	Law regime.Switches `toml:"law"`
+	// Keys says what unlocks the keys of the data folder.
+	Keys hub.Unlocking `toml:"keys"`
 	// NATS and ClickHouse say where a service finds them that is a program of its own (shomei nats init).
 	NATS       natsConfig   `toml:"nats"`
 	ClickHouse tablesConfig `toml:"clickhouse"`

@@ -24,6 +24,8 @@ type app struct {
 	creds, context string
 	// dataGiven reports whether the command line or the environment names a data folder.
 	dataGiven func() bool
+	// unlockFile holds what unlocks sealed keys.
+	unlockFile string
 }
 
 // root is the whole command line.
@@ -31,11 +33,13 @@ func (a *app) root() *cobra.Command {
 	root := a.Root("shomei", "証明 — カードに載る電子証明書の一生 (certificates on smart cards, from the municipal counter to expiry)",
 		a.allCommand(), a.upCommand(), cli.Engine(), a.logCommand(), a.stateCommand(), a.forecastCommand(), a.rebuildCommand(), a.fsckCommand(),
 		a.ddlCommand(), a.rulesCommand(), a.officeCommand(), a.counterCommand(), a.authorityCommand(), a.rolesCommand(), a.cardsCommand(), a.eraseCommand(),
-		a.reportCommand(), a.residentsCommand(), a.quarantineCommand(), storyCommand(), crashpointsCommand(), a.versionCommand(), a.natsCommand(), a.operatorsCommand(), a.contextCommand())
+		a.reportCommand(), a.residentsCommand(), a.quarantineCommand(), storyCommand(), crashpointsCommand(), a.versionCommand(), a.natsCommand(),
+		a.operatorsCommand(), a.contextCommand(), a.keysCommand())
 	root.AddCommand(a.serviceCommands()...)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.creds, "creds", os.Getenv(ops.EnvPrefix+"CREDS"), "運用者の資格のファイル (file of an operator's credentials; also from "+ops.EnvPrefix+"CREDS)")
 	flags.StringVar(&a.context, "context", "", "覚えている資格の名前 (name of credentials that shomei context keeps)")
+	flags.StringVar(&a.unlockFile, "unlock-file", "", "暗号化された鍵を開くもの: 合言葉、資格、PIN のファイル (file of what unlocks sealed keys: passphrase, credential or PIN)")
 	a.dataGiven = func() bool { return flags.Changed("data") || os.Getenv(ops.EnvPrefix+"HUB_DATA") != "" }
 	return root
 }
@@ -65,6 +69,10 @@ func (a *app) attachLog(ctx context.Context) (*hub.Parts, error) {
 }
 
 func (a *app) looking() (hub.Config, error) {
+	unlock, err := a.unlockingOf()
+	if err != nil {
+		return hub.Config{}, err
+	}
 	logger, err := a.Logger()
-	return hub.Config{Data: a.Data, Logger: logger}, err
+	return hub.Config{Data: a.Data, Keys: unlock, Logger: logger}, err
 }

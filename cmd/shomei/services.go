@@ -43,6 +43,7 @@ func (a *app) runService(cmd *cobra.Command, name, file string) error {
 	if c.Hub.Logger, err = ops.NewLogger(os.Stderr, c.Log); err != nil {
 		return err
 	}
+	c.Hub.Keys = a.unlocking(c.Keys)
 	h, err := hub.Join(cmd.Context(), c.Hub, name)
 	if err != nil {
 		return err
@@ -101,6 +102,8 @@ func (c config) of(program, data, server, tables string) ([]byte, error) {
 	c.Hub.TLSCert, c.Hub.TLSKey, c.Hub.TLSCA, c.Hub.Copies = "", "", "", nil // the server's, and those of who mends its streams
 	if program != "notifier" {
 		c.SMTP = notice.Mailer{}
+	} else if c.SMTP.PasswordFile != "" {
+		c.SMTP.Password = "" // it stands in that file
 	}
 	if program != "console" {
 		c.Console = ""
@@ -132,6 +135,7 @@ func (a *app) natsCommand() *cobra.Command {
 			if err := clean(c.Hub); err != nil {
 				return err
 			}
+			c.Hub.Keys = a.unlocking(c.Keys)
 			s.Out = args[0]
 			s.Settings = func(program, data, server string) ([]byte, error) { return c.of(program, data, server, s.Tables) }
 			made, err := hub.Separate(cmd.Context(), c.Hub, s)

@@ -43,11 +43,12 @@ func (a *app) up(cmd *cobra.Command, page, desk string) error {
 			return cli.Usage("%s: %w", flag[0], err)
 		}
 	}
-	logger, err := a.Logger()
+	c, err := a.looking()
 	if err != nil {
 		return err
 	}
-	h, page, err := a.start(cmd.Context(), hub.Config{Data: a.Data, AnyClock: true, Logger: logger}, page)
+	c.AnyClock = true
+	h, page, err := a.start(cmd.Context(), c, page)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"shomei/pkg/civil"
 )
 
 // Generation is one key of an authority with its self-signed certificate. All generations of an authority carry the
@@ -162,6 +164,23 @@ func Plans(kind Kind, prefecture string) ([]Plan, error) {
 		plans = append(plans, Plan{Kind: kind, Prefecture: prefecture, Number: i + 1, NotBefore: from, NotAfter: until})
 	}
 	return plans, nil
+}
+
+// PlanNext returns the generation of an authority that follows the given ones, begun at an instant by an order instead of at
+// the date of its plan. It has the life of the others: ten years less a day, to the end of the day in Japan.
+func PlanNext(kind Kind, prefecture string, known Generations, at time.Time) (Plan, error) {
+	if _, err := prefectureOf(kind, prefecture); err != nil {
+		return Plan{}, err
+	}
+	at = at.UTC().Truncate(time.Second)
+	last := civil.Of(at).AddYearsClamped(10).AddDays(-1)
+	plan := Plan{Kind: kind, Prefecture: prefecture, Number: 1, NotBefore: at, NotAfter: last.EndInstant().UTC()}
+	for _, g := range known {
+		if g.Kind == kind && g.Prefecture.Code == prefecture {
+			plan.Number = max(plan.Number, g.Number+1)
+		}
+	}
+	return plan, nil
 }
 
 var planned = map[Kind][][2]string{

@@ -109,6 +109,8 @@ var rights = map[string]right{
 	"WriterRetired":           {events.KindAuthority, []Role{RoleRoot}},
 	"CardKeyMade":             {events.KindAuthority, []Role{RoleCards}},
 	"CardKeyOrdered":          {events.KindAuthority, []Role{RoleOperator}},
+	"MasterKeyChanged":        {events.KindAuthority, []Role{RoleOperator, RoleEraser}}, // the eraser's is the key of the vault's program
+	"ProgramUserRevoked":      {events.KindAuthority, []Role{RoleOperator}},
 	"CertificateFound":        {events.KindAuthority, []Role{RoleRA, RoleOperator}},
 	"RevocationFound":         {events.KindAuthority, []Role{RoleIssuer, RoleOperator}},
 	"FoundCertificateRevoked": {events.KindAuthority, []Role{RoleRA, RoleIssuer, RoleOperator}},
@@ -207,9 +209,9 @@ func (r Role) mayAbout(kind, id string) bool {
 	case events.AuthorityWriters:
 		return r == RoleRoot
 	case events.AuthorityLog:
-		return r == RoleOperator || r == RoleCards || r == RoleSimulator || r == RoleHub
+		return r == RoleOperator || r == RoleCards || r == RoleEraser || r == RoleSimulator || r == RoleHub
 	}
-	return r != RoleRoot
+	return r != RoleRoot && r != RoleEraser
 }
 
 // mayNameCounter reports whether a writer of this role may say that a commit answers a counter.

@@ -319,6 +319,9 @@ func (a Accounts) claims(revoked Revoked) (operator *jwt.OperatorClaims, all []*
 		if err != nil {
 			return nil, nil, err
 		}
+		for _, user := range revoked[s.Name] {
+			claims.Revoke(user)
+		}
 		all = append(all, claims)
 	}
 	operator, err = a.operator(system.Subject)

@@ -83,14 +83,14 @@ func (a Accounts) tell(ctx context.Context, system *nats.Conn, claims *jwt.Accou
 	}
 	answer, err := system.RequestWithContext(ctx, claimsUpdate, []byte(token))
 	if err != nil {
-		return fmt.Errorf("telling the server who is revoked: %w", err)
+		return fmt.Errorf("telling the server who is revoked in account %s: %w", claims.Name, err)
 	}
 	var said struct {
 		Data  struct{ Code int }
 		Error struct{ Description string }
 	}
 	if err := json.Unmarshal(answer.Data, &said); err != nil || said.Data.Code != http.StatusOK {
-		return fmt.Errorf("the server did not take who is revoked: %s", answer.Data)
+		return fmt.Errorf("the server did not take who is revoked in account %s: %s", claims.Name, answer.Data)
 	}
 	return nil
 }

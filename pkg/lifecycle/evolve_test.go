@@ -441,7 +441,7 @@ func TestWhatEachEventChanges(t *testing.T) {
 
 // elsewhere lists the events of other aggregates, which have their own folds.
 var elsewhere = []string{
-	"CardClaimed", "CardRetired", "CardOpened", "CardKeyMade", "CardKeyOrdered", "OfficeDefined", "CounterEnrolled", "CounterRetired", "CounterHeadAdopted",
+	"CardClaimed", "CardRetired", "CardOpened", "CardKeyMade", "CardKeyOrdered", "MasterKeyChanged", "ProgramUserRevoked", "OfficeDefined", "CounterEnrolled", "CounterRetired", "CounterHeadAdopted",
 	"LogOpened", "GenerationActivated", "BlockLeased", "CrlPublished", "CertificateFound", "RevocationFound", "FoundCertificateRevoked", "VaultRecorded", "WriterEnrolled", "WriterRetired", "RecordOpened",
 	"FactQuarantined", "QuarantineResolved", "ClaimHeld",
 }

@@ -18,6 +18,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/crashpoint"
+	"shomei/pkg/durable/shred"
 )
 
 // childVariable names the folder in which this test binary plays the process that gets killed.
@@ -162,7 +163,7 @@ func (h *heard) check(t *testing.T, dir string) {
 		t.Errorf("%d master keys are left after a rewrap that finished", len(v.master.versions))
 	}
 	h.checkKeys(t, v, dir)
-	for _, pattern := range []string{"*" + freshSuffix, "*" + shredSuffix} {
+	for _, pattern := range []string{"*" + shred.Fresh, "*" + shred.Left} {
 		for _, folder := range []string{cfg.Dir, filepath.Dir(cfg.MasterKey)} {
 			if left, err := filepath.Glob(filepath.Join(folder, pattern)); err != nil || len(left) > 0 {
 				t.Errorf("left behind: %v (%v)", left, err)
@@ -195,7 +196,7 @@ func (h *heard) checkKeys(t *testing.T, v *Vault, dir string) {
 
 func TestNothingIsLostWhenAProcessDiesAtACrashPoint(t *testing.T) {
 	for _, point := range crashpoint.List() {
-		if !strings.HasPrefix(point, "vault.") {
+		if !strings.HasPrefix(point, "vault.") && !strings.HasPrefix(point, "shred.") {
 			continue
 		}
 		for visit := 1; visit <= 5; visit += 2 {

@@ -66,6 +66,13 @@ func (v *Vault) Rewrap() error {
 	return v.master.retire()
 }
 
+// Master returns the version of the master key, and what tells it from others without telling what it is.
+func (v *Vault) Master() (version uint32, check []byte, err error) {
+	version = v.master.currentVersion()
+	check, err = v.master.fingerprint(version)
+	return version, check, err
+}
+
 func (s *shard) exclusively(do func() error) error {
 	s.swap.Lock()
 	defer s.swap.Unlock()

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"shomei/events"
+	"shomei/pkg/durable/shred"
 )
 
 // filesWith names the files below dir that hold these bytes.
@@ -102,7 +103,7 @@ func TestAnErasureThatCouldNotFinishSaysSoAndIsFinishedLater(t *testing.T) {
 	mustSeal(t, v, person, Identity, here, "x")
 	contact := mustSeal(t, v, person, Contact, here, "y")
 	gone := storedKey(t, v, person, Identity)
-	obstacle := v.shardOf(person).path + freshSuffix
+	obstacle := v.shardOf(person).path + shred.Fresh
 	must(t, os.Mkdir(obstacle, 0o700))
 	for range 2 {
 		if err := v.Erase(person, Identity); err == nil {

@@ -16,6 +16,8 @@ import (
 	"sync"
 
 	"shomei/pkg/durable"
+	"shomei/pkg/durable/shred"
+	"shomei/pkg/secret"
 )
 
 const masterHeader = `# Master key of a Shomei vault: version and key. Without it nobody, and nothing, opens what the vault sealed.
@@ -35,7 +37,8 @@ const fingerprintSize = 16
 
 // masterKeys wraps and unwraps persons' keys. It holds two versions only while Rewrap runs.
 type masterKeys struct {
-	path string
+	path    string
+	secrets *secret.Store
 
 	mu       sync.RWMutex
 	current  uint32
@@ -43,10 +46,10 @@ type masterKeys struct {
 }
 
 // openMaster reads the master key file, or makes it when make is true and there is none.
-func openMaster(path string, mayMake bool) (*masterKeys, error) {
+func openMaster(secrets *secret.Store, path string, mayMake bool) (*masterKeys, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) && mayMake {
-		if err := makeMaster(path); err != nil {
+		if err := makeMaster(secrets, path); err != nil {
 			return nil, fmt.Errorf("making the master key %s: %w", path, err)
 		}
 		info, err = os.Stat(path)
@@ -60,15 +63,19 @@ func openMaster(path string, mayMake bool) (*masterKeys, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%w: %s has mode %04o and others can reach it; run chmod 600 on it", ErrMasterKey, path, info.Mode().Perm())
 	}
-	if err := finishShredding(path); err != nil {
+	if err := shred.Finish(path); err != nil {
 		return nil, fmt.Errorf("shredding an old master key: %w", err)
 	}
-	text, err := os.ReadFile(path)
+	text, err := secrets.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMasterKey, err)
 	}
 	defer clear(text)
-	return parseMaster(path, text)
+	m, err := parseMaster(path, text)
+	if err == nil {
+		m.secrets = secrets
+	}
+	return m, err
 }
 
 func parseMaster(path string, text []byte) (*masterKeys, error) {
@@ -96,13 +103,13 @@ func parseMaster(path string, text []byte) (*masterKeys, error) {
 }
 
 // makeMaster makes the first master key. A link fails where a file exists, so a key is never written over.
-func makeMaster(path string) error {
+func makeMaster(secrets *secret.Store, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	m := &masterKeys{path: path, versions: map[uint32][]byte{1: randomKey()}}
+	m := &masterKeys{path: path, secrets: secrets, versions: map[uint32][]byte{1: randomKey()}}
 	fresh := path + ".new"
-	if err := durable.WriteSecret(fresh, m.text()); err != nil {
+	if err := m.secrets.Write(fresh, m.text()); err != nil {
 		return err
 	}
 	if err := os.Link(fresh, path); err != nil {
@@ -132,8 +139,8 @@ func (m *masterKeys) text() []byte {
 
 // save writes the versions held now and shreds the file that was there before.
 func (m *masterKeys) save() error {
-	return replaceShredding(m.path, func(fresh string) error {
-		return durable.WriteSecret(fresh, m.text())
+	return shred.Replace(m.path, func(fresh string) error {
+		return m.secrets.Write(fresh, m.text())
 	})
 }
 

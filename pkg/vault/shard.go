@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"shomei/pkg/crashpoint"
+	"shomei/pkg/durable/shred"
 )
 
 var (
@@ -32,9 +33,6 @@ var (
 	pointCreated    = crashpoint.Register("vault.keys.created")
 	pointTombstoned = crashpoint.Register("vault.erase.tombstoned")
 	pointCopied     = crashpoint.Register("vault.compact.copied")
-	pointLinked     = crashpoint.Register("vault.replace.linked")
-	pointReplaced   = crashpoint.Register("vault.replace.replaced")
-	pointShredded   = crashpoint.Register("vault.replace.shredded")
 	pointRotated    = crashpoint.Register("vault.rewrap.rotated")
 	pointRewrapped  = crashpoint.Register("vault.rewrap.rewrapped")
 )
@@ -65,7 +63,7 @@ type shard struct {
 }
 
 func openShard(path string, master *masterKeys, log *slog.Logger) (*shard, error) {
-	if err := finishShredding(path); err != nil {
+	if err := shred.Finish(path); err != nil {
 		return nil, fmt.Errorf("finishing an erasure: %w", err)
 	}
 	db, err := openFile(path)
@@ -215,7 +213,7 @@ func (s *shard) bury(names []string) error {
 		return err
 	}
 	if !due {
-		return finishShredding(s.path)
+		return shred.Finish(s.path)
 	}
 	return s.compact()
 }
@@ -231,14 +229,14 @@ func (s *shard) compactionDue() (due bool, err error) {
 // compact writes the file anew without what was removed from it, and shreds the old one. The caller holds swap.
 // On failure the keys in use are whole, and the next erasure or Open tries again.
 func (s *shard) compact() error {
-	if err := finishShredding(s.path); err != nil {
+	if err := shred.Finish(s.path); err != nil {
 		return fmt.Errorf("compacting %s: %w", s.path, err)
 	}
-	if err := s.copyLive(s.path + freshSuffix); err != nil {
+	if err := s.copyLive(s.path + shred.Fresh); err != nil {
 		return fmt.Errorf("compacting %s: %w", s.path, err)
 	}
 	pointCopied.Hit()
-	swapErr := swapIn(s.path)
+	swapErr := shred.SwapIn(s.path+shred.Fresh, s.path)
 	// Whether it failed before or after the rename: what stands under the path now is what is used from here on.
 	closeErr := s.db.Close()
 	db, err := openFile(s.path)
@@ -248,7 +246,7 @@ func (s *shard) compact() error {
 	if err := errors.Join(swapErr, closeErr, err); err != nil {
 		return fmt.Errorf("replacing %s: %w", s.path, err)
 	}
-	if err := finishShredding(s.path); err != nil {
+	if err := shred.Finish(s.path); err != nil {
 		return fmt.Errorf("shredding what %s was: %w", s.path, err)
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/durable"
+	"shomei/pkg/secret"
 )
 
 // The record classes: each person has one key for each, erased each by itself (law.md 12.1).
@@ -65,6 +66,8 @@ type Config struct {
 	Dir string
 	// MasterKey is the path of the master key file. It is made, with mode 0600, only where there is no vault yet.
 	MasterKey string
+	// Secrets reads and writes it; nil: in the clear.
+	Secrets *secret.Store
 	// Existing says that something was sealed already: a vault that is not there is ErrGone, none is made.
 	Existing bool
 	// Identity of the vault that belongs here; another is ErrOtherVault. Empty takes any.
@@ -120,7 +123,7 @@ func (v *Vault) open(cfg Config) error {
 	if cfg.Existing && len(missing) > 0 {
 		return gone(cfg.Dir, missing)
 	}
-	if v.master, err = openMaster(cfg.MasterKey, len(missing) == shards); err != nil {
+	if v.master, err = openMaster(cfg.Secrets, cfg.MasterKey, len(missing) == shards); err != nil {
 		return err
 	}
 	if err := v.openShards(missing); err != nil {

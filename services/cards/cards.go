@@ -19,15 +19,18 @@ import (
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/secret"
 )
 
-// Config configures the service; all fields are required.
+// Config configures the service; all fields without a remark are required.
 type Config struct {
 	Log   *eventlog.Log
 	Links *counterlink.Links
 	// Keys is the file of the master keys; it is made if there is none and the log knows of none.
-	Keys   string
-	Logger *slog.Logger
+	Keys string
+	// Secrets reads and writes it; nil: in the clear.
+	Secrets *secret.Store
+	Logger  *slog.Logger
 }
 
 // Cards is the service. It is safe for concurrent use.
@@ -49,13 +52,13 @@ func New(ctx context.Context, config Config) (*Cards, error) {
 	if eventlog.Unreadable(err) {
 		c.Logger.Error("the log can't say which master keys of cards exist: using those of the file, and making none until authority/log is restored",
 			"file", c.Keys, "error", err)
-		c.ring, err = readRing(c.Keys)
+		c.ring, err = readRing(c.Secrets, c.Keys)
 		return c, err
 	}
 	if err != nil {
 		return nil, err
 	}
-	if c.ring, err = openKnown(config.Keys, known); err != nil {
+	if c.ring, err = openKnown(c.Secrets, c.Keys, known); err != nil {
 		return nil, err
 	}
 	for version := uint16(1); version <= c.ring.newest(); version++ {
@@ -84,18 +87,18 @@ var crashOpened = crashpoint.Register("cards.opened")
 var self = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "cards"}
 
 // openKnown opens the ring; if the log knows keys, none are made to replace them.
-func openKnown(path string, known []*events.CardKeyMade) (*ring, error) {
+func openKnown(secrets *secret.Store, path string, known []*events.CardKeyMade) (*ring, error) {
 	gone := func(version uint32) error {
 		return fmt.Errorf("%w: version %d is not in %s: put the newest copy of that file back", ErrKeysGone, version, path)
 	}
 	if len(known) > 0 {
-		if r, err := readRing(path); err != nil {
+		if r, err := readRing(secrets, path); err != nil {
 			return nil, err
 		} else if r.newest() == card.OldVersion {
 			return nil, gone(known[0].Version)
 		}
 	}
-	r, err := openRing(path)
+	r, err := openRing(secrets, path)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +136,7 @@ func (c *Cards) Roll(ctx context.Context, env eventlog.Envelope) (version uint16
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	version = c.ring.add()
-	if err := c.ring.write(c.Keys); err != nil {
+	if err := c.ring.write(c.Secrets, c.Keys); err != nil {
 		delete(c.ring.masters, version)
 		return 0, fmt.Errorf("keeping a new master key of cards: %w", err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"shomei/pkg/card"
-	"shomei/pkg/durable"
+	"shomei/pkg/secret"
 )
 
 // ring holds every master key of cards, and the key to which factories seal transport keys.
@@ -32,8 +32,8 @@ type ringFile struct {
 }
 
 // openRing reads the key file, or makes it if there is none. A file of the old form gets its first new version.
-func openRing(path string) (*ring, error) {
-	r, err := readRing(path)
+func openRing(secrets *secret.Store, path string) (*ring, error) {
+	r, err := readRing(secrets, path)
 	if err != nil || r.newest() != card.OldVersion {
 		return r, err
 	}
@@ -41,12 +41,12 @@ func openRing(path string) (*ring, error) {
 		return nil, err
 	}
 	r.add()
-	return r, r.write(path)
+	return r, r.write(secrets, path)
 }
 
 // readRing reads the key file; without one, there are no master keys.
-func readRing(path string) (*ring, error) {
-	text, err := os.ReadFile(path)
+func readRing(secrets *secret.Store, path string) (*ring, error) {
+	text, err := secrets.Read(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (r *ring) add() (version uint16) {
 }
 
 // write replaces the file with the ring, durably, by way of a temporary file.
-func (r *ring) write(path string) error {
+func (r *ring) write(secrets *secret.Store, path string) error {
 	secret, err := r.factory.Bytes()
 	if err != nil {
 		return err
@@ -126,13 +126,13 @@ func (r *ring) write(path string) error {
 		return err
 	}
 	defer clear(text)
-	return durable.WriteSecret(path, text)
+	return secrets.Write(path, text)
 }
 
 // FactoryKey returns the public key to which factories seal the transport keys of new cards, from a file of card keys; nil
 // if there is none.
-func FactoryKey(path string) ([]byte, error) {
-	r, err := readRing(path)
+func FactoryKey(secrets *secret.Store, path string) ([]byte, error) {
+	r, err := readRing(secrets, path)
 	if err != nil || r.factory == nil {
 		return nil, err
 	}

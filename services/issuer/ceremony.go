@@ -15,15 +15,17 @@ import (
 	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/secret"
 
 	"github.com/google/uuid"
 )
 
 // signers holds the private keys of the generations by key file, each read once.
 type signers struct {
-	folder string
-	mu     sync.Mutex
-	open   map[string]crypto.Signer
+	folder  string
+	secrets *secret.Store
+	mu      sync.Mutex
+	open    map[string]crypto.Signer
 }
 
 func keyName(kind ca.Kind, prefecture string, number int) string {
@@ -38,7 +40,7 @@ func (s *signers) of(g *ca.Generation) (crypto.Signer, error) {
 	if signer, ok := s.open[name]; ok {
 		return signer, nil
 	}
-	signer, err := keyfile.Open(filepath.Join(s.folder, name))
+	signer, err := keyfile.Open(s.secrets, filepath.Join(s.folder, name))
 	if err != nil {
 		return nil, fmt.Errorf("opening the key of authority %s: %w", g, err)
 	}
@@ -73,7 +75,7 @@ func (i *Issuer) HoldCeremonies(ctx context.Context, prefectures []string) error
 			if now := i.Clock(); now.Before(plan.NotBefore) || now.After(plan.NotAfter) || i.activated(plan) {
 				continue
 			}
-			if err := i.activate(ctx, plan); err != nil {
+			if err := i.activate(ctx, plan, envelope()); err != nil {
 				errs = append(errs, fmt.Errorf("key ceremony of authority %s %02d: %w", directory.AuthorityID(plan.Kind, plan.Prefecture), plan.Number, err))
 			}
 		}
@@ -90,9 +92,26 @@ func (i *Issuer) activated(plan ca.Plan) bool {
 	return false
 }
 
+// ChangeKey puts the next generation of an authority into service now, by an order instead of at its date. The former
+// goes on signing the revocation list of what it has signed, until its end.
+func (i *Issuer) ChangeKey(ctx context.Context, kind ca.Kind, prefecture string, env eventlog.Envelope) (number int, err error) {
+	plan, err := ca.PlanNext(kind, prefecture, i.Directory.Generations(), i.Clock())
+	if err == nil {
+		err = i.activate(ctx, plan, env)
+	}
+	return plan.Number, err
+}
+
+// envelope returns the envelope of what the issuer does by itself.
+func envelope() eventlog.Envelope {
+	return eventlog.Envelope{
+		CommandID: uuid.Must(uuid.NewV7()).String(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "issuer"},
+	}
+}
+
 // activate makes a generation. The key file survives a crash and is reused.
-func (i *Issuer) activate(ctx context.Context, plan ca.Plan) error {
-	signer, err := keyfile.OpenOrCreate(filepath.Join(i.Keys, keyName(plan.Kind, plan.Prefecture, plan.Number)))
+func (i *Issuer) activate(ctx context.Context, plan ca.Plan, env eventlog.Envelope) error {
+	signer, err := keyfile.OpenOrCreate(i.Secrets, filepath.Join(i.Keys, keyName(plan.Kind, plan.Prefecture, plan.Number)))
 	if err != nil {
 		return err
 	}
@@ -108,12 +127,12 @@ func (i *Issuer) activate(ctx context.Context, plan ca.Plan) error {
 	if err != nil {
 		return err
 	}
-	return i.recordGeneration(ctx, g)
+	return i.recordGeneration(ctx, g, env)
 }
 
-func (i *Issuer) recordGeneration(ctx context.Context, g *ca.Generation) error {
+func (i *Issuer) recordGeneration(ctx context.Context, g *ca.Generation, env eventlog.Envelope) error {
 	id := directory.AuthorityID(g.Kind, g.Prefecture.Code)
-	outcome, err := i.updateAuthority(ctx, id, func(s *events.AuthorityState) ([]*events.Event, error) {
+	outcome, err := i.updateAuthority(ctx, id, env, func(s *events.AuthorityState) ([]*events.Event, error) {
 		return lifecycle.ActivateGeneration(s, &events.GenerationActivated{
 			Number: uint32(g.Number), KeyId: g.KeyID, Serial: g.Serial, NotBeforeMs: g.NotBefore.UnixMilli(),
 			NotAfterMs: g.NotAfter.UnixMilli(), Certificate: g.DER,
@@ -125,10 +144,7 @@ func (i *Issuer) recordGeneration(ctx context.Context, g *ca.Generation) error {
 	return i.Directory.Learn(events.KindAuthority, id, outcome.Commit)
 }
 
-func (i *Issuer) updateAuthority(ctx context.Context, id string, decide func(*events.AuthorityState) ([]*events.Event, error)) (eventlog.Outcome, error) {
-	env := eventlog.Envelope{
-		CommandID: uuid.Must(uuid.NewV7()).String(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "issuer"},
-	}
+func (i *Issuer) updateAuthority(ctx context.Context, id string, env eventlog.Envelope, decide func(*events.AuthorityState) ([]*events.Event, error)) (eventlog.Outcome, error) {
 	return i.Log.Update(ctx, events.KindAuthority, id, env, func(h eventlog.Head) ([]*events.Event, error) {
 		state, err := lifecycle.DecodeAuthority(h.State)
 		if err != nil {

@@ -26,6 +26,7 @@ import (
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/published"
 	"shomei/pkg/regime"
+	"shomei/pkg/secret"
 )
 
 // Config is what the issuer needs; all fields without a remark are required.
@@ -35,6 +36,8 @@ type Config struct {
 	Vault     dossier.Keys
 	// Keys is the folder of the authorities' private keys, Lists that of the revocation lists.
 	Keys, Lists string
+	// Secrets reads and writes the keys; nil: in the clear.
+	Secrets *secret.Store
 	// Bucket is where lists are handed on to whoever serves them.
 	Bucket   *published.Bucket
 	Switches regime.Switches
@@ -56,7 +59,7 @@ type Issuer struct {
 
 // New returns an issuer.
 func New(c Config) *Issuer {
-	return &Issuer{Config: c, signers: signers{folder: c.Keys}, lists: newLists()}
+	return &Issuer{Config: c, signers: signers{folder: c.Keys, secrets: c.Secrets}, lists: newLists()}
 }
 
 // Run signs authorised certificates until ctx ends.

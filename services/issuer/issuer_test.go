@@ -56,7 +56,7 @@ func TestConcurrentIssuersSignOnce(t *testing.T) {
 		authority := map[events.CertificateKind]ca.Kind{auth: ca.Auth, sign: ca.Sign}[kind]
 		g, err := w.Directory.Generations().At(authority, "", w.Clock.Now())
 		servicetest.Check(t, err)
-		key, err := keyfile.Open(filepath.Join(w.Dir, "ca", fmt.Sprintf("%s-%02d.key", authority, g.Number)))
+		key, err := keyfile.Open(nil, filepath.Join(w.Dir, "ca", fmt.Sprintf("%s-%02d.key", authority, g.Number)))
 		servicetest.Check(t, err)
 		again, err := ca.SignTBS(g, key, tbs)
 		if err != nil || !bytes.Equal(again, l.Certificate(serial)) {

@@ -331,7 +331,7 @@ func (i *Issuer) make(ctx context.Context, folder, id string, keys ca.Generation
 	if len(published) == 0 {
 		return nil, nil
 	}
-	outcome, err := i.updateAuthority(ctx, id, func(s *events.AuthorityState) ([]*events.Event, error) {
+	outcome, err := i.updateAuthority(ctx, id, envelope(), func(s *events.AuthorityState) ([]*events.Event, error) {
 		if s.CrlNumber >= number {
 			return nil, nil // another issuer was faster
 		}

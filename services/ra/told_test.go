@@ -25,7 +25,7 @@ func lostCertificate(t *testing.T, w *servicetest.World, authority string, seria
 	t.Helper()
 	generations := w.Directory.Generations()
 	g := generations[slices.IndexFunc(generations, func(g *ca.Generation) bool { return string(g.Kind) == authority })]
-	signer, err := keyfile.Open(filepath.Join(w.Dir, "ca", fmt.Sprintf("%s-%02d.key", authority, g.Number)))
+	signer, err := keyfile.Open(nil, filepath.Join(w.Dir, "ca", fmt.Sprintf("%s-%02d.key", authority, g.Number)))
 	servicetest.Check(t, err)
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: new(big.Int).SetUint64(serial), Subject: pkix.Name{CommonName: "lost"}, NotBefore: w.Clock.Now(),

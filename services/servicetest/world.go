@@ -344,7 +344,7 @@ func (w *World) PublishList(id, folder string, in ca.CRLInput) {
 			in.Generation = g
 		}
 	}
-	signer := must(keyfile.Open(filepath.Join(w.Dir, "ca", fmt.Sprintf("%s-%02d.key", id, in.Generation.Number))))(w.T)
+	signer := must(keyfile.Open(nil, filepath.Join(w.Dir, "ca", fmt.Sprintf("%s-%02d.key", id, in.Generation.Number))))(w.T)
 	der := must(ca.BuildCRL(signer, in))(w.T)
 	Check(w.T, os.MkdirAll(folder, 0o755))
 	Check(w.T, os.WriteFile(filepath.Join(folder, id+".crl"), pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), 0o600))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ const addressFile = "running.json"
 // leaveAddress writes the hub's address into its data folder. Close removes it.
 func (h *Hub) leaveAddress() error {
 	text, err := json.Marshal(address{
-		PID: os.Getpid(), Started: startOf(os.Getpid()), URL: h.URL(), Engine: h.EngineDSN(), CA: string(h.port.ca), Name: h.port.name,
+		PID: os.Getpid(), Started: startOf(os.Getpid()), URL: h.URL(), Engine: h.servedTables(), CA: string(h.port.ca), Name: h.port.name,
 		Host: h.Host, Names: h.Names, Clock: h.Config.Clock,
 	})
 	if err != nil {
@@ -47,6 +48,20 @@ func (h *Hub) leaveAddress() error {
 	}
 	h.leave = closers{func() error { return os.Remove(h.path(addressFile)) }}
 	return nil
+}
+
+// servedTables returns where whoever may read the data folder finds the tables. The password of an engine that is a
+// program's own stands among the keys, and not here.
+func (h *Hub) servedTables() string {
+	if h.program == nil {
+		return h.EngineDSN()
+	}
+	at, err := url.Parse(h.EngineDSN())
+	if err != nil {
+		return ""
+	}
+	at.User = nil
+	return at.String()
 }
 
 // runsAt returns the address of the hub that runs on this data folder. It returns false if a tool holds the folder, or
@@ -185,6 +200,14 @@ func (a address) beside() []part {
 func (p *Parts) openServed(ctx context.Context, dsn string) error {
 	if _, err := os.Stat(p.rebuildMark()); err == nil && !p.Separated() {
 		return fmt.Errorf("%w from the log: the console shows how far it is; ask again later", ErrRebuilding)
+	}
+	if p.keys.engine != "" {
+		at, err := url.Parse(dsn)
+		if err != nil {
+			return fmt.Errorf("reading where the tables are served: %w", err)
+		}
+		p.Tables = at.Host
+		dsn = p.tablesDSN()
 	}
 	return p.openTables(ctx, dsn)
 }

@@ -139,12 +139,15 @@ func (p *Parts) nearCentre(context.Context) error {
 	if !runs {
 		return fmt.Errorf("%s: %w: start it with shomei all, and give the command again", p.Data, ErrNotRunning)
 	}
-	all, err := openKeys(p.path("keys"))
+	if err := p.unlock(); err != nil {
+		return err
+	}
+	all, err := openKeys(p.secrets, p.path("keys"))
 	if err != nil {
 		return err
 	}
 	if all.factory == nil {
-		if all.factory, err = cards.FactoryKey(p.path("keys", "cards.key")); err != nil {
+		if all.factory, err = cards.FactoryKey(p.secrets, p.path("keys", "cards.key")); err != nil {
 			return err
 		}
 	}

@@ -78,7 +78,7 @@ func (p *Parts) EnrolCounter(ctx context.Context, office, counter, role, code st
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", err
 	}
-	seed, err := secretFile(p.path("counters", counter, "counter.nk"), newWriterSeed)
+	seed, err := p.secrets.Make(p.path("counters", counter, "counter.nk"), newWriterSeed)
 	if err != nil {
 		return "", err
 	}
@@ -90,7 +90,7 @@ func (p *Parts) EnrolCounter(ctx context.Context, office, counter, role, code st
 	if err != nil {
 		return "", err
 	}
-	secret, err := secretFile(p.path("counters", counter, "seal.key"), newSealSecret)
+	secret, err := p.secrets.Make(p.path("counters", counter, "seal.key"), newSealSecret)
 	if err != nil {
 		return "", err
 	}
@@ -145,17 +145,24 @@ const revokeWait = 5 * time.Second
 func (p *Parts) revoke() error {
 	switch {
 	case p.server != nil:
-		return p.server.Revoke(p.revoked())
+		now, err := p.revoked()
+		if err != nil {
+			return err
+		}
+		return p.server.Revoke(now)
 	case p.asks || p.keys.accounts.Operator == nil:
 		return nil
 	}
 	p.revoking.Lock() // what is told last holds
 	defer p.revoking.Unlock()
-	now := p.revoked()
+	now, err := p.revoked()
+	if err != nil {
+		return err
+	}
 	if maps.EqualFunc(now, p.told, slices.Equal) {
 		return nil // telling the server would set up imports anew, and lose answers that are on their way
 	}
-	err := p.asSystem(func(ctx context.Context, conn *nats.Conn) error { return p.keys.accounts.RevokeAt(ctx, conn, now) })
+	err = p.asSystem(func(ctx context.Context, conn *nats.Conn) error { return p.keys.accounts.RevokeAt(ctx, conn, now) })
 	if err == nil {
 		p.told = now
 	}
@@ -180,22 +187,40 @@ func (p *Parts) asSystem(do func(context.Context, *nats.Conn) error) error {
 	return do(ctx, conn)
 }
 
-// revoked returns whom the server must refuse: retired counters and operators and, at an external server, suspended counters.
-func (p *Parts) revoked() hubserver.Revoked {
-	var people, suspended []string
+// revoked returns whom the server must refuse: retired counters and operators, former users of programs and, at an external
+// server, suspended counters.
+func (p *Parts) revoked() (hubserver.Revoked, error) {
+	retired := p.Directory.Retired()
+	all := hubserver.Revoked{hubserver.CountersAccount: retired, registersAccount: slices.Clone(retired), operators.name: nil}
 	for _, w := range p.Log.Writers() {
 		if w.User != "" && !w.Retired.IsZero() {
-			people = append(people, w.User)
+			all[operators.name] = append(all[operators.name], w.User)
 		}
 	}
 	for key, until := range p.suspended {
 		if time.Now().Before(until) {
-			suspended = append(suspended, key)
+			all[hubserver.CountersAccount] = append(all[hubserver.CountersAccount], key)
 		}
 	}
-	retired := slices.Sorted(slices.Values(p.Directory.Retired()))
-	slices.Sort(people)
-	return hubserver.Revoked{hubserver.CountersAccount: slices.Sorted(slices.Values(slices.Concat(retired, suspended))), registersAccount: retired, operators.name: people}
+	replaced, err := p.replacedUsers(context.Background())
+	for account, users := range replaced {
+		all[account] = append(all[account], users...)
+	}
+	for _, users := range all {
+		slices.Sort(users)
+	}
+	return all, err
+}
+
+// replacedUsers returns the users of programs that have others in their place, by account.
+func (p *Parts) replacedUsers(ctx context.Context) (map[string][]string, error) {
+	replaced := make(map[string][]string)
+	err := p.logHistory(ctx, func(e *events.Event) {
+		if b := e.GetProgramUserRevoked(); b != nil {
+			replaced[b.Account] = append(replaced[b.Account], b.PublicKey)
+		}
+	})
+	return replaced, err
 }
 
 // factoryKey returns the public key of the makers of cards.

@@ -67,6 +67,8 @@ type Config struct {
 	// Patience is how long a counter may take before it begins a command; 0: an hour.
 	Patience time.Duration   `toml:"-"`
 	Switches regime.Switches `toml:"-"`
+	// Keys says what unlocks the secret files of Data.
+	Keys Unlocking `toml:"-"`
 	// Engine overrides how the engine is started; Path is always under Data.
 	Engine engine.Config `toml:"-"`
 	Logger *slog.Logger  `toml:"-"`
@@ -91,6 +93,7 @@ func Start(ctx context.Context, c Config, without ...string) (*Hub, error) {
 	}
 	err := h.start(ctx, needed(serving, table), rows)
 	if err == nil {
+		h.warnClear()
 		err = h.awaitTables(ctx)
 	}
 	if err == nil {

@@ -23,6 +23,7 @@ import (
 	"shomei/pkg/hubserver"
 	"shomei/pkg/ops"
 	"shomei/pkg/published"
+	"shomei/pkg/secret"
 	"shomei/pkg/wait"
 	"shomei/pkg/warehouse"
 )
@@ -39,6 +40,7 @@ func Join(ctx context.Context, c Config, name string) (*Hub, error) {
 	h := &Hub{Parts: p}
 	err := h.start(ctx, needed(joining, rows), rows)
 	if err == nil {
+		h.warnClear()
 		err = h.leaveAddress()
 	}
 	return h.orClose(err)
@@ -137,7 +139,7 @@ func (p *Parts) alone(ctx context.Context) error {
 
 // dialServers connects with the credentials in a file below keys/, or goes on trying.
 func (p *Parts) dialServers(file string) (*nats.Conn, error) {
-	conn, err := nats.Connect(strings.Join(p.Servers, ","), nats.Name(p.program.name), nats.UserCredentials(p.path("keys", file)),
+	conn, err := nats.Connect(strings.Join(p.Servers, ","), nats.Name(p.program.name), p.signIn(file),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.IgnoreAuthErrorAbort(),
 		nats.RootCAs(p.path("keys", authorityFile)), nats.TLSHandshakeFirst())
 	if err != nil {
@@ -147,9 +149,36 @@ func (p *Parts) dialServers(file string) (*nats.Conn, error) {
 	return conn, nil
 }
 
+// signIn has a connection sign in with the credentials in a file below keys/, as they are each time.
+func (p *Parts) signIn(file string) nats.Option {
+	return nats.UserJWT(func() (string, error) {
+		text, err := p.secrets.Read(p.path("keys", file))
+		if err != nil {
+			return "", err
+		}
+		defer clear(text)
+		return nkeys.ParseDecoratedJWT(text)
+	}, func(nonce []byte) ([]byte, error) {
+		text, err := p.secrets.Read(p.path("keys", file))
+		if err != nil {
+			return nil, err
+		}
+		defer clear(text)
+		user, err := nkeys.ParseDecoratedUserNKey(text)
+		if err != nil {
+			return nil, errors.New(file + " of the keys holds no credentials") // the cause would repeat part of it
+		}
+		defer user.Wipe()
+		return user.Sign(nonce)
+	})
+}
+
 // joinLog opens the log that another program has begun, for each role of this one.
 func (p *Parts) joinLog(ctx context.Context) error {
 	if err := p.openLogWith(ctx, eventlog.Config{Marks: p.path("marks")}); err != nil {
+		return err
+	}
+	if err := p.takeNext(); err != nil {
 		return err
 	}
 	return p.openRoles()
@@ -195,12 +224,13 @@ func (p *Parts) watch(ctx context.Context) error {
 
 // heed learns from commits; nothing of it is harmful twice.
 func (p *Parts) heed(ctx context.Context, records []eventlog.Record) error {
-	writers, counters := false, false
+	writers, counters, facts := false, false, false
 	for _, r := range records {
 		if err := p.carryOut(ctx, r.Commit); err != nil {
 			return err
 		}
 		writers = writers || r.Kind == events.KindAuthority && r.ID == events.AuthorityWriters
+		facts = facts || r.Kind == events.KindAuthority && r.ID == events.AuthorityLog
 		if r.Kind == events.KindOffice && p.Directory != nil {
 			counters = true
 			if err := p.Directory.Learn(r.Kind, r.ID, r.Commit); err != nil {
@@ -213,7 +243,7 @@ func (p *Parts) heed(ctx context.Context, records []eventlog.Record) error {
 			return err
 		}
 	}
-	if !counters && !writers {
+	if !counters && !writers && !facts {
 		return nil
 	}
 	return p.admitCounters()
@@ -242,11 +272,14 @@ func (p *Parts) carryOut(ctx context.Context, c *events.Commit) error {
 
 // readKeys reads the keys that a program's folder holds. It makes none.
 func (p *Parts) readKeys(context.Context) (err error) {
-	p.keys, err = readKeys(p.path("keys"), p.program, p.Streams)
+	if err := p.unlock(); err != nil {
+		return err
+	}
+	p.keys, err = readKeys(p.secrets, p.path("keys"), p.program, p.Streams)
 	return err
 }
 
-func readKeys(dir string, g *program, streams int) (k keys, err error) {
+func readKeys(secrets *secret.Store, dir string, g *program, streams int) (k keys, err error) {
 	if k.root, err = publicKey(dir, rootPublic); err != nil {
 		return k, err
 	}
@@ -255,11 +288,11 @@ func readKeys(dir string, g *program, streams int) (k keys, err error) {
 	}
 	k.writers = make(map[eventlog.Role]nkeys.KeyPair)
 	for _, role := range g.roles {
-		if k.writers[role], err = existingKey(filepath.Join(dir, "writers", string(role)+".nk")); err != nil {
+		if k.writers[role], err = existingKey(secrets, filepath.Join(dir, "writers", string(role)+".nk")); err != nil {
 			return k, err
 		}
 	}
-	for _, secret := range []struct {
+	for _, one := range []struct {
 		file string
 		read func(text []byte) error
 	}{
@@ -279,24 +312,26 @@ func readKeys(dir string, g *program, streams int) (k keys, err error) {
 		{"subscriber-ids.key", func(text []byte) error { k.secret = text; return nil }},
 		{"engine.password", func(text []byte) error { k.engine = strings.TrimSpace(string(text)); return nil }},
 	} {
-		own := slices.Contains(g.secrets, secret.file)
-		if !own && !strings.HasSuffix(secret.file, ".pub") {
+		own, read := slices.Contains(g.secrets, one.file), secrets.Read
+		if strings.HasSuffix(one.file, ".pub") {
+			read = os.ReadFile
+		} else if !own {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(dir, secret.file))
+		text, err := read(filepath.Join(dir, one.file))
 		if errors.Is(err, os.ErrNotExist) && !own {
 			continue
 		}
 		if err == nil {
-			err = secret.read(text)
+			err = one.read(text)
 		}
 		if err != nil {
-			return k, fmt.Errorf("reading keys/%s: %w", secret.file, err)
+			return k, fmt.Errorf("reading keys/%s: %w", one.file, err)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "nats", "operator.nk")); err == nil {
-		if k.accounts, err = openAccounts(filepath.Join(dir, "nats")); err == nil {
-			k.accounts, err = apart(k.accounts, filepath.Join(dir, "nats"), streams)
+		if k.accounts, err = openAccounts(secrets, filepath.Join(dir, "nats")); err == nil {
+			k.accounts, err = apart(secrets, k.accounts, filepath.Join(dir, "nats"), streams)
 		}
 		return k, err
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"shomei/pkg/counterlink"
-	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
+	"shomei/pkg/secret"
 	"shomei/services/ra"
 )
 
@@ -64,46 +64,46 @@ const (
 )
 
 // openGateway reads the gateway's keys, or makes them.
-func openGateway(dir string) (k gatewayKeys, err error) {
-	if k.sign, err = writerKey(filepath.Join(dir, gatewayKey)); err != nil {
+func openGateway(secrets *secret.Store, dir string) (k gatewayKeys, err error) {
+	if k.sign, err = writerKey(secrets, filepath.Join(dir, gatewayKey)); err != nil {
 		return k, err
 	}
 	if k.public, err = k.sign.PublicKey(); err != nil {
 		return k, err
 	}
-	secret, err := secretFile(filepath.Join(dir, gatewaySealKey), newSealSecret)
+	seal, err := secrets.Make(filepath.Join(dir, gatewaySealKey), newSealSecret)
 	if err != nil {
 		return k, err
 	}
-	if k.seal, err = counterlink.ParseSealKey(secret); err == nil {
+	if k.seal, err = counterlink.ParseSealKey(seal); err == nil {
 		k.sealPublic = k.seal.PublicKey()
 	}
 	return k, err
 }
 
 // openKeys reads the keys of a centre in one process, and makes those that are missing.
-func openKeys(dir string) (keys, error) {
+func openKeys(secrets *secret.Store, dir string) (keys, error) {
 	var k keys
 	if separated(dir) {
-		return readKeys(dir, programNamed("operator"), 0)
+		return readKeys(secrets, dir, programNamed("operator"), 0)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "ca"), 0o700); err != nil {
 		return k, err
 	}
 	var err error
-	if k.gate, err = writerKey(filepath.Join(dir, "hub.nk")); err != nil {
+	if k.gate, err = writerKey(secrets, filepath.Join(dir, "hub.nk")); err != nil {
 		return k, err
 	}
 	if k.public, err = k.gate.PublicKey(); err != nil {
 		return k, err
 	}
-	if k.root, err = rootOf(dir); err != nil {
+	if k.root, err = rootOf(secrets, dir); err != nil {
 		return k, err
 	}
-	if k.writers, err = openWriters(filepath.Join(dir, "writers")); err != nil {
+	if k.writers, err = openWriters(secrets, filepath.Join(dir, "writers")); err != nil {
 		return k, err
 	}
-	sealed, err := secretFile(filepath.Join(dir, "seal.key"), newSealSecret)
+	sealed, err := secrets.Make(filepath.Join(dir, "seal.key"), newSealSecret)
 	if err != nil {
 		return k, err
 	}
@@ -111,7 +111,7 @@ func openKeys(dir string) (keys, error) {
 		return k, err
 	}
 	k.sealPublic = k.seal.PublicKey()
-	asked, err := secretFile(filepath.Join(dir, "vault.key"), newSealSecret)
+	asked, err := secrets.Make(filepath.Join(dir, "vault.key"), newSealSecret)
 	if err != nil {
 		return k, err
 	}
@@ -119,20 +119,20 @@ func openKeys(dir string) (keys, error) {
 		return k, err
 	}
 	k.vaultPublic = k.vault.PublicKey()
-	secret := filepath.Join(dir, "subscriber-ids.key")
-	if k.secret, err = secretFile(secret, newRandomSecret); err == nil {
+	ids := filepath.Join(dir, "subscriber-ids.key")
+	if k.secret, err = secrets.Make(ids, newRandomSecret); err == nil {
 		err = ra.CheckSecret(k.secret)
 	}
 	if err != nil {
-		return k, fmt.Errorf("reading %s: %w; put back the file of this deployment", secret, err)
+		return k, fmt.Errorf("reading %s: %w; put back the file of this deployment", ids, err)
 	}
-	if k.gateway, err = openGateway(dir); err != nil {
+	if k.gateway, err = openGateway(secrets, dir); err != nil {
 		return k, err
 	}
-	if k.accounts, err = openAccounts(dir); err != nil {
+	if k.accounts, err = openAccounts(secrets, filepath.Join(dir, "nats")); err != nil {
 		return k, err
 	}
-	k.simulator, err = existingKey(filepath.Join(dir, simulatorFile))
+	k.simulator, err = existingKey(secrets, filepath.Join(dir, simulatorFile))
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil
 	}
@@ -144,10 +144,10 @@ const simulatorFile = "simulator.nk"
 
 // makeSimulator makes the simulator's signing key and reads the keys again.
 func (p *Parts) makeSimulator(context.Context) (err error) {
-	if _, err = secretFile(p.path("keys", simulatorFile), newWriterSeed); err != nil {
+	if _, err = p.secrets.Make(p.path("keys", simulatorFile), newWriterSeed); err != nil {
 		return err
 	}
-	p.keys, err = openKeys(p.path("keys"))
+	p.keys, err = openKeys(p.secrets, p.path("keys"))
 	return err
 }
 
@@ -163,18 +163,6 @@ func (k keys) anchors(simulated bool) (map[string]eventlog.Role, error) {
 		writers[public] = eventlog.RoleSimulator
 	}
 	return writers, nil
-}
-
-// secretFile reads a secret, or makes it if there is none.
-func secretFile(path string, create func() ([]byte, error)) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if err == nil || !errors.Is(err, os.ErrNotExist) {
-		return b, err
-	}
-	if b, err = create(); err != nil {
-		return nil, fmt.Errorf("making %s: %w", filepath.Base(path), err)
-	}
-	return b, durable.WriteSecret(path, b)
 }
 
 func newWriterSeed() ([]byte, error) {

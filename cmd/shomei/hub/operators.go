@@ -163,12 +163,13 @@ func (o Operator) RetireOperator(ctx context.Context, officer, root string) erro
 
 // asRoot records what is due about writers, as the root whose key is in a file.
 func (o Operator) asRoot(ctx context.Context, root string, due func() ([]*events.Event, error)) error {
-	key, err := existingKey(cmp.Or(root, o.hub.path("keys", rootFile)))
+	key, err := o.hub.rootIn(cmp.Or(root, o.hub.path("keys", rootFile)))
 	if errors.Is(err, os.ErrNotExist) {
 		return refuse("only the root's key can do this: give its file with --root (%v)", err)
 	}
 	if err != nil {
 		return err
 	}
+	defer key.Wipe()
 	return o.hub.recordWriters(ctx, o.envelope(), key, due)
 }

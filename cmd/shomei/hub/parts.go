@@ -27,6 +27,7 @@ import (
 	"shomei/pkg/notice"
 	"shomei/pkg/ops"
 	"shomei/pkg/published"
+	"shomei/pkg/secret"
 	"shomei/pkg/vault"
 	"shomei/pkg/warehouse"
 	"shomei/pkg/warehouse/engine"
@@ -73,10 +74,12 @@ type Parts struct {
 	engine *engine.Process
 	mailer notice.Mailer
 	trust  *ops.ClockTrust
-	keys   keys
-	bucket *published.Bucket
-	port   port
-	tables tables
+	// secrets reads and writes the secret files of the data folder.
+	secrets *secret.Store
+	keys    keys
+	bucket  *published.Bucket
+	port    port
+	tables  tables
 	// positions holds how far each follower row has come.
 	positions positions
 	// enrolling is held while a counter is enrolled, so that no two get the same id or code.
@@ -214,7 +217,10 @@ func (p *Parts) openKeys(context.Context) (err error) {
 	if err := os.MkdirAll(p.Data, 0o700); err != nil {
 		return err
 	}
-	p.keys, err = openKeys(p.path("keys"))
+	if err := p.unlock(); err != nil {
+		return err
+	}
+	p.keys, err = openKeys(p.secrets, p.path("keys"))
 	return err
 }
 
@@ -362,7 +368,7 @@ func (p *Parts) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, 
 }
 
 func (p *Parts) openCards(ctx context.Context) (err error) {
-	p.Cards, err = cards.New(ctx, cards.Config{Log: p.as(eventlog.RoleCards), Links: p.Links, Keys: p.path("keys", "cards.key"), Logger: p.Logger})
+	p.Cards, err = cards.New(ctx, cards.Config{Log: p.as(eventlog.RoleCards), Links: p.Links, Keys: p.path("keys", "cards.key"), Secrets: p.secrets, Logger: p.Logger})
 	return err
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"shomei/pkg/durable"
 	"shomei/pkg/ops"
+	"shomei/pkg/secret"
 )
 
 // port holds the TLS identity of the port that counters connect to.
@@ -76,14 +77,14 @@ func (p *Parts) openPort(context.Context) (err error) {
 	if p.TLSCert+p.TLSKey+p.TLSCA != "" {
 		p.port, err = ownPort(p.TLSCert, p.TLSKey, p.TLSCA, p.Names)
 	} else {
-		p.port, err = madePort(p.path("keys"), names)
+		p.port, err = madePort(p.secrets, p.path("keys"), names)
 	}
 	return err
 }
 
 // lendPort loads the certificate as it is, for a tool that holds the data folder and doesn't know the names.
 func (p *Parts) lendPort(context.Context) (err error) {
-	p.port, err = madePort(p.path("keys"), nil)
+	p.port, err = madePort(p.secrets, p.path("keys"), nil)
 	return err
 }
 
@@ -140,7 +141,7 @@ func ownPort(cert, key, ca string, names []string) (port, error) {
 	if cert == "" || key == "" || ca == "" {
 		return port{}, fmt.Errorf("%w: tls_cert, tls_key and tls_ca of [hub] belong together: give all three files, or none", ops.ErrConfig)
 	}
-	p, err := readPort(cert, key, ca)
+	p, err := readPort(nil, cert, key, ca)
 	if err != nil {
 		return port{}, fmt.Errorf("%w: %w", ops.ErrConfig, err)
 	}
@@ -154,8 +155,8 @@ func ownPort(cert, key, ca string, names []string) (port, error) {
 }
 
 // readPort loads a certificate, its key and its authorities, and verifies it as a counter does.
-func readPort(cert, key, ca string) (p port, err error) {
-	if p.certificate, err = tls.LoadX509KeyPair(cert, key); err != nil {
+func readPort(secrets *secret.Store, cert, key, ca string) (p port, err error) {
+	if p.certificate, err = keyPair(secrets, cert, key); err != nil {
 		return p, fmt.Errorf("reading the certificate of the counters' port: %w", err)
 	}
 	if p.ca, err = os.ReadFile(ca); err != nil {
@@ -181,34 +182,48 @@ func readPort(cert, key, ca string) (p port, err error) {
 	return p, nil
 }
 
+// keyPair loads a certificate, and its key from a secret file.
+func keyPair(secrets *secret.Store, certificate, key string) (tls.Certificate, error) {
+	chain, err := os.ReadFile(certificate)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	private, err := secrets.Read(key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	defer clear(private)
+	return tls.X509KeyPair(chain, private)
+}
+
 // renewBefore is how long before its end a start renews the port's certificate.
 const renewBefore = 90 * 24 * time.Hour
 
 // madePort returns the certificate that the hub makes for its port. If names is nil, an existing one is used as it is.
-func madePort(dir string, names []string) (port, error) {
+func madePort(secrets *secret.Store, dir string, names []string) (port, error) {
 	file := func(name string) string { return filepath.Join(dir, name) }
 	if _, err := os.Stat(file(authorityCert)); errors.Is(err, os.ErrNotExist) {
-		if err := makeAuthority(file(authorityCert), file(authorityKey)); err != nil {
+		if err := makeAuthority(secrets, file(authorityCert), file(authorityKey)); err != nil {
 			return port{}, fmt.Errorf("making the authority of the counters' port: %w", err)
 		}
 	}
-	authority, err := tls.LoadX509KeyPair(file(authorityCert), file(authorityKey))
+	authority, err := keyPair(secrets, file(authorityCert), file(authorityKey))
 	if err != nil {
 		return port{}, fmt.Errorf("reading the authority of the counters' port: %w", err)
 	}
 	if !authority.Leaf.IsCA {
-		return readPort(file(authorityCert), file(authorityKey), file(authorityCert))
+		return readPort(secrets, file(authorityCert), file(authorityKey), file(authorityCert))
 	}
-	if p, err := readPort(file(portCert), file(portKey), file(authorityCert)); err == nil && p.fits(names, authority.Leaf) {
+	if p, err := readPort(secrets, file(portCert), file(portKey), file(authorityCert)); err == nil && p.fits(names, authority.Leaf) {
 		return p, nil
 	}
 	if names == nil {
 		names = thisMachine
 	}
-	if err := makePort(authority, names, file(portCert), file(portKey)); err != nil {
+	if err := makePort(secrets, authority, names, file(portCert), file(portKey)); err != nil {
 		return port{}, fmt.Errorf("making the certificate of the counters' port: %w", err)
 	}
-	return readPort(file(portCert), file(portKey), file(authorityCert))
+	return readPort(secrets, file(portCert), file(portKey), file(authorityCert))
 }
 
 // fits reports whether a certificate carries exactly these names and does not end soon, unless its authority does too.
@@ -222,8 +237,8 @@ func (p port) fits(names []string, authority *x509.Certificate) bool {
 	return names == nil || slices.Equal(now, names)
 }
 
-func makeAuthority(certificate, key string) error {
-	private, err := privateKey(key)
+func makeAuthority(secrets *secret.Store, certificate, key string) error {
+	private, err := privateKey(secrets, key)
 	if err != nil {
 		return err
 	}
@@ -236,8 +251,8 @@ func makeAuthority(certificate, key string) error {
 }
 
 // makePort makes the port's certificate, reusing its key if there is one.
-func makePort(authority tls.Certificate, names []string, certificate, key string) error {
-	private, err := privateKey(key)
+func makePort(secrets *secret.Store, authority tls.Certificate, names []string, certificate, key string) error {
+	private, err := privateKey(secrets, key)
 	if err != nil {
 		return err
 	}
@@ -261,8 +276,8 @@ func makePort(authority tls.Certificate, names []string, certificate, key string
 }
 
 // privateKey reads a key file, or makes it.
-func privateKey(path string) (*ecdsa.PrivateKey, error) {
-	text, err := secretFile(path, func() ([]byte, error) {
+func privateKey(secrets *secret.Store, path string) (*ecdsa.PrivateKey, error) {
+	text, err := secrets.Make(path, func() ([]byte, error) {
 		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			return nil, err

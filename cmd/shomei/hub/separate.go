@@ -18,6 +18,7 @@ import (
 
 	"shomei/pkg/durable"
 	"shomei/pkg/hubserver"
+	"shomei/pkg/secret"
 	"shomei/services/cards"
 )
 
@@ -109,7 +110,7 @@ func begin(ctx context.Context, c Config) (revoked hubserver.Revoked, err error)
 	c.Host, c.Port = "127.0.0.1", -1 // nobody is to connect
 	p := newParts(c)
 	if err = p.open(ctx, needed(serving, []row{{needs: []string{"cards", "issuer"}}})); err == nil {
-		revoked = p.revoked()
+		revoked, err = p.revoked()
 	}
 	return revoked, errors.Join(err, p.Close())
 }
@@ -123,7 +124,7 @@ type separation struct {
 }
 
 func (s *separation) make() (err error) {
-	if s.accounts, err = apart(s.keys.accounts, s.path("keys", "nats"), s.Streams); err != nil {
+	if s.accounts, err = apart(s.secrets, s.keys.accounts, s.path("keys", "nats"), s.Streams); err != nil {
 		return err
 	}
 	if err := s.sharedSecrets(); err != nil {
@@ -159,7 +160,7 @@ func syncFolders(folder string) error {
 
 // apart returns the accounts of a centre of several programs: one for each of them instead of one for the whole. It reads
 // their keys, or makes them.
-func apart(a hubserver.Accounts, dir string, streams int) (hubserver.Accounts, error) {
+func apart(secrets *secret.Store, a hubserver.Accounts, dir string, streams int) (hubserver.Accounts, error) {
 	a.Services = slices.DeleteFunc(slices.Clone(a.Services), func(s hubserver.Service) bool { return s.Name == hubAccount || s.Name == operators.name })
 	for i, s := range a.Services {
 		if s.Name == registersAccount {
@@ -168,7 +169,7 @@ func apart(a hubserver.Accounts, dir string, streams int) (hubserver.Accounts, e
 		}
 	}
 	for _, g := range accountHolders() {
-		seed, err := secretFile(filepath.Join(dir, accountFile(g.name)), newAccountSeed)
+		seed, err := secrets.Make(filepath.Join(dir, accountFile(g.name)), newAccountSeed)
 		if err != nil {
 			return a, err
 		}
@@ -191,10 +192,10 @@ func newAccountSeed() ([]byte, error) {
 
 // sharedSecrets makes what only programs of their own need: the password of the tables, and public keys of what moves.
 func (s *separation) sharedSecrets() error {
-	if _, err := secretFile(s.path("keys", "engine.password"), newPassword); err != nil {
+	if _, err := s.secrets.Make(s.path("keys", "engine.password"), newPassword); err != nil {
 		return err
 	}
-	factory, err := cards.FactoryKey(s.path("keys", "cards.key"))
+	factory, err := cards.FactoryKey(s.secrets, s.path("keys", "cards.key"))
 	if err != nil {
 		return err
 	}
@@ -224,10 +225,20 @@ func (s *separation) serverFolder() error {
 	if certificate == "" {
 		certificate, key = s.path("keys", portCert), s.path("keys", portKey)
 	}
-	for from, name := range map[string]string{certificate: portCert, key: portKey} {
-		if err := copyFile(from, filepath.Join(folder, name)); err != nil {
-			return err
-		}
+	if err := copyFile(certificate, filepath.Join(folder, portCert)); err != nil {
+		return err
+	}
+	secrets := s.secrets
+	if s.TLSKey != "" {
+		secrets = nil // the operator's own file
+	}
+	// In the clear: another program reads it.
+	private, err := secrets.Read(key)
+	if err == nil {
+		err = durable.WriteSecret(filepath.Join(folder, portKey), private)
+	}
+	if err != nil {
+		return err
 	}
 	text, err := s.accounts.Conf(hubserver.External{
 		Host: s.Host, Port: s.Port, Store: s.path("nats"), Accounts: filepath.Join(folder, "accounts"),
@@ -280,9 +291,9 @@ func (s *separation) folder(g program) error {
 // moves lists the files and folders of the data folder that a program has of its own. Which of them another program has
 // as well does not matter.
 func (g program) moves() (names []string) {
-	for _, secret := range g.secrets {
-		if secret != gateFile {
-			names = append(names, filepath.Join("keys", secret))
+	for _, file := range g.secrets {
+		if file != gateFile {
+			names = append(names, filepath.Join("keys", file))
 		}
 	}
 	for _, role := range g.roles {
@@ -291,7 +302,7 @@ func (g program) moves() (names []string) {
 	if len(g.service(1).AsksOf["vault"]) > 0 {
 		names = append(names, filepath.Join("keys", "vault.pub"))
 	}
-	return append(names, g.holds...)
+	return append(append(names, filepath.Join("keys", secret.LockFile)), g.holds...)
 }
 
 // credentials writes how a program signs in to NATS, and by what it believes the server.
@@ -302,12 +313,12 @@ func (s *separation) credentials(g program, own string) error {
 	}
 	text, err := hubserver.Credentials(service.Key, g.name, service.Rights())
 	if err == nil {
-		err = durable.WriteSecret(filepath.Join(own, credentials), text)
+		err = s.secrets.Write(filepath.Join(own, credentials), text)
 	}
 	if err == nil && slices.Contains(g.secrets, gateFile) {
 		gate := s.keys.gateUser()
 		if text, err = hubserver.Credentials(gate.account, gate.name, gate.rights); err == nil {
-			err = durable.WriteSecret(filepath.Join(own, gateFile), text)
+			err = s.secrets.Write(filepath.Join(own, gateFile), text)
 		}
 	}
 	if err != nil {
@@ -363,8 +374,11 @@ func (p *Parts) takeAway() error {
 		return err
 	}
 	// An earlier release would take the folder for a new centre's, were there no such file.
-	return durable.WriteFile(p.path("keys", "hub.nk"), []byte("This key is with the programs in "+out+".\n"))
+	return durable.WriteFile(p.path("keys", "hub.nk"), []byte(elsewhere+" the programs in "+out+".\n"))
 }
+
+// elsewhere begins the text that stands in the place of a key that other programs have.
+const elsewhere = "This key is with"
 
 // sameTree returns an error unless everything in a file or folder is in another as well. What an earlier call took away,
 // and the text that it left in the place of the gate's key, count as there.
@@ -385,7 +399,7 @@ func sameTree(here, there string) error {
 		if err := errors.Join(err1, err2); err != nil {
 			return err
 		}
-		if !bytes.Equal(own, other) && !bytes.HasPrefix(own, []byte("This key is with")) {
+		if !bytes.Equal(own, other) && !bytes.HasPrefix(own, []byte(elsewhere)) {
 			return fmt.Errorf("%s has been changed since it was copied", filepath.Join(there, rest))
 		}
 		return nil

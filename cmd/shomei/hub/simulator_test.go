@@ -19,7 +19,7 @@ func TestSimulatorIsTrustedInSimulatedLogsOnly(t *testing.T) {
 	if err := h.makeSimulator(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	kept, err := openKeys(filepath.Join(h.Data, "keys"))
+	kept, err := openKeys(nil, filepath.Join(h.Data, "keys"))
 	if err != nil {
 		t.Fatal(err)
 	}

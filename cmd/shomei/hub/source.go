@@ -15,7 +15,7 @@ func (p *Parts) Source(ctx context.Context, office, role string) (*counterlink.S
 	if _, err := p.EnrolCounter(ctx, office, counter, role, ""); err != nil {
 		return nil, err
 	}
-	seed, err := secretFile(p.path("counters", counter, "counter.nk"), newWriterSeed)
+	seed, err := p.secrets.Make(p.path("counters", counter, "counter.nk"), newWriterSeed)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func (p *Parts) Project(ctx context.Context) error {
 
 func (p *Parts) newIssuer(log *eventlog.Log, now func() time.Time) *issuer.Issuer {
 	return issuer.New(issuer.Config{
-		Log: log, Directory: p.Directory, Vault: p.sealed, Keys: p.path("keys", "ca"), Lists: p.path("crl"),
+		Log: log, Directory: p.Directory, Vault: p.sealed, Keys: p.path("keys", "ca"), Secrets: p.secrets, Lists: p.path("crl"),
 		Bucket: p.bucket, Switches: p.Switches, Clock: now, Logger: p.Logger, Days: p.days(), Handled: p.positions.note("issuer"),
 	})
 }
@@ -151,7 +151,7 @@ func (p *Parts) Voice(ctx context.Context, office, source, role, code string) (V
 	if err != nil {
 		return Voice{}, err
 	}
-	seed, err := os.ReadFile(filepath.Join(folder, "counter.nk"))
+	seed, err := p.secrets.Read(filepath.Join(folder, "counter.nk"))
 	if err != nil {
 		return Voice{}, err
 	}

@@ -30,6 +30,9 @@ func (h *Hub) ServeOn(l net.Listener, handler http.Handler) {
 // TryOut defines an office with long hours and enrols a counter in it, so that things can be tried at any time. It
 // returns the folder of the counter's bundle. Repeating it renews only the bundle.
 func (p *Parts) TryOut(ctx context.Context, office, counter string) (bundle string, err error) {
+	if p.secrets.Sealed() {
+		return "", refuse("the keys here are sealed, and a counter of this machine would need its own in the clear beside them: start the hub with shomei all, and give a counter its bundle with shomei counter enrol")
+	}
 	if _, known := p.Directory.Offices()[office]; !known {
 		if err := p.DefineOffice(ctx, office, tryOutOffice(office[:5])); err != nil {
 			return "", err

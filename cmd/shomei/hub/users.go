@@ -16,6 +16,7 @@ import (
 	"shomei/pkg/hubserver"
 	"shomei/pkg/published"
 	"shomei/pkg/registerlink"
+	"shomei/pkg/secret"
 	"shomei/pkg/vaultlink"
 	"shomei/services/register"
 )
@@ -46,10 +47,8 @@ func registers(gateway string) hubserver.Service {
 	return hubserver.Service{Name: registersAccount, AsksOf: map[string][]string{gateway: registerlink.ServerMaySubscribe()}, Outside: true}
 }
 
-// openAccounts reads the keys of the NATS operator and its accounts, or makes them. They are in the folder nats of that of
-// the keys.
-func openAccounts(keys string) (a hubserver.Accounts, err error) {
-	dir := filepath.Join(keys, "nats")
+// openAccounts reads the keys of the NATS operator and its accounts, or makes them.
+func openAccounts(secrets *secret.Store, dir string) (a hubserver.Accounts, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return a, err
 	}
@@ -78,7 +77,7 @@ func openAccounts(keys string) (a hubserver.Accounts, err error) {
 		{accountFile(operators.name), &a.Services[2].Key, nkeys.CreateAccount},
 		{"registers.nk", &a.Services[3].Key, nkeys.CreateAccount},
 	} {
-		seed, err := secretFile(filepath.Join(dir, key.file), func() ([]byte, error) {
+		seed, err := secrets.Make(filepath.Join(dir, key.file), func() ([]byte, error) {
 			pair, err := key.make()
 			if err != nil {
 				return nil, err

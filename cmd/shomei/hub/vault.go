@@ -57,7 +57,7 @@ func (p *Parts) OpenVault(ctx context.Context) error {
 
 func (p *Parts) openVault(identity string, existing bool) (err error) {
 	p.Vault, err = vault.Open(vault.Config{
-		Dir: p.path("vault"), MasterKey: p.path("keys", "master.key"), Logger: p.Logger, Identity: identity, Existing: existing,
+		Dir: p.path("vault"), MasterKey: p.path("keys", "master.key"), Secrets: p.secrets, Logger: p.Logger, Identity: identity, Existing: existing,
 	})
 	if err == nil {
 		p.sealed = p.Vault

@@ -7,13 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/nats-io/nkeys"
 
 	"shomei/events"
 	"shomei/pkg/durable"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/secret"
 )
 
 // writing lists the roles with a key of their own in this process.
@@ -31,7 +31,7 @@ const (
 )
 
 // rootOf returns the public key of the root, which it makes at the first start.
-func rootOf(dir string) (string, error) {
+func rootOf(secrets *secret.Store, dir string) (string, error) {
 	public, err := publicKey(dir, rootPublic)
 	if !errors.Is(err, os.ErrNotExist) {
 		return public, err
@@ -39,24 +39,24 @@ func rootOf(dir string) (string, error) {
 	if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "marks", eventlog.WritersFile)); err == nil {
 		return "", fmt.Errorf("keys/%s is missing, and another root would enrol nobody whom the log knows: put back the file of this deployment", rootPublic)
 	}
-	root, err := writerKey(filepath.Join(dir, rootFile))
+	root, err := writerKey(secrets, filepath.Join(dir, rootFile))
 	if err != nil {
 		return "", err
 	}
 	if public, err = root.PublicKey(); err != nil {
 		return "", err
 	}
-	return public, durable.WriteSecret(filepath.Join(dir, rootPublic), []byte(public+"\n"))
+	return public, durable.WriteFile(filepath.Join(dir, rootPublic), []byte(public+"\n"))
 }
 
 // openWriters reads the keys of the roles that write, or makes them.
-func openWriters(dir string) (map[eventlog.Role]nkeys.KeyPair, error) {
+func openWriters(secrets *secret.Store, dir string) (map[eventlog.Role]nkeys.KeyPair, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	pairs := make(map[eventlog.Role]nkeys.KeyPair)
 	for _, role := range writing {
-		pair, err := writerKey(filepath.Join(dir, string(role)+".nk"))
+		pair, err := writerKey(secrets, filepath.Join(dir, string(role)+".nk"))
 		if err != nil {
 			return nil, err
 		}
@@ -66,15 +66,15 @@ func openWriters(dir string) (map[eventlog.Role]nkeys.KeyPair, error) {
 }
 
 // writerKey reads a writer's key, or makes it if there is none.
-func writerKey(path string) (nkeys.KeyPair, error) {
-	if _, err := secretFile(path, newWriterSeed); err != nil {
+func writerKey(secrets *secret.Store, path string) (nkeys.KeyPair, error) {
+	if _, err := secrets.Make(path, newWriterSeed); err != nil {
 		return nil, err
 	}
-	return existingKey(path)
+	return existingKey(secrets, path)
 }
 
-func existingKey(path string) (nkeys.KeyPair, error) {
-	seed, err := os.ReadFile(path)
+func existingKey(secrets *secret.Store, path string) (nkeys.KeyPair, error) {
+	seed, err := secrets.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +88,9 @@ func existingKey(path string) (nkeys.KeyPair, error) {
 // enrolWriters has the root enrol those of this process's keys that the log doesn't know yet, and retire those in whose
 // place they are, and then opens the log for each of them.
 func (p *Parts) enrolWriters(ctx context.Context) error {
+	if err := p.takeNext(); err != nil {
+		return err
+	}
 	due, err := p.enrolments(ctx)
 	if err == nil && len(due) > 0 {
 		err = p.record(ctx, due)
@@ -133,12 +136,11 @@ func (p *Parts) enrolments(ctx context.Context) (due []*events.Event, err error)
 	for _, w := range known {
 		replaced := w.Public == p.keys.public || w.Holder == "" && slices.Contains(writing, w.Role) && !slices.Contains(own, w.Public)
 		if replaced && w.Retired.IsZero() {
-			last, err := p.Log.LastTime(ctx)
+			until, err := p.retiredFrom(ctx)
 			if err != nil {
 				return nil, err
 			}
-			until := last.Add(time.Millisecond).UnixMilli() // the next whole one
-			if w.Public == p.keys.public {                  // that it once wrote must be known when another key is in its place
+			if w.Public == p.keys.public { // that it once wrote must be known when another key is in its place
 				due = append(due, events.New(&events.WriterEnrolled{PublicKey: w.Public, Role: string(w.Role)}))
 			}
 			due = append(due, events.New(&events.WriterRetired{PublicKey: w.Public, UntilMs: until}))
@@ -149,7 +151,7 @@ func (p *Parts) enrolments(ctx context.Context) (due []*events.Event, err error)
 
 // record writes as the root, whose key is read for this alone.
 func (p *Parts) record(ctx context.Context, due []*events.Event) error {
-	root, err := existingKey(p.path("keys", rootFile))
+	root, err := existingKey(p.secrets, p.path("keys", rootFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("writers of the log must be enrolled, and only the root can: put keys/%s back for one start: %w", rootFile, err)
 	}

@@ -1,4 +1,4 @@
-// Package keyfile keeps an authority's private key in a file. It is apart from the certificate profiles so that a
+// Package keyfile keeps an authority's private key in a secret file. It is apart from the certificate profiles so that a
 // process which only reads certificates, like the agent at a counter, visibly does not import it.
 package keyfile
 
@@ -16,24 +16,25 @@ import (
 
 	"shomei/pkg/ca"
 	"shomei/pkg/durable"
+	"shomei/pkg/secret"
 )
 
 // OpenOrCreate opens an authority's private key at path (PKCS#8 as PEM, mode 0600), creating an RSA-2048 key if the
 // file does not exist. The key is on disk before it is returned, a file is never overwritten, and two processes that
 // start at once get the same key. A file that others may read is refused.
-func OpenOrCreate(path string) (crypto.Signer, error) {
-	signer, err := Open(path)
+func OpenOrCreate(secrets *secret.Store, path string) (crypto.Signer, error) {
+	signer, err := Open(secrets, path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return signer, err
 	}
-	if err := create(path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := create(secrets, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("making an authority's key: %w", err)
 	}
-	return Open(path)
+	return Open(secrets, path)
 }
 
 // Open is OpenOrCreate without creating a key.
-func Open(path string) (crypto.Signer, error) {
+func Open(secrets *secret.Store, path string) (crypto.Signer, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening an authority's key: %w", err)
@@ -42,7 +43,7 @@ func Open(path string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("opening an authority's key: %s has mode %04o, others may read it: chmod 600 it after asking who did",
 			path, info.Mode().Perm())
 	}
-	text, err := os.ReadFile(path)
+	text, err := secrets.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening an authority's key: %w", err)
 	}
@@ -63,9 +64,9 @@ func Open(path string) (crypto.Signer, error) {
 	return rsaKey, nil
 }
 
-// create writes a new key to a temporary file, syncs it and links it into place: link fails if the name is taken, so a
+// create writes a new key to a temporary file and links it into place: link fails if the name is taken, so a
 // key that may have signed something is never lost.
-func create(path string) error {
+func create(secrets *secret.Store, path string) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err
@@ -81,8 +82,9 @@ func create(path string) error {
 		return err
 	}
 	defer os.Remove(file.Name())
-	err = errors.Join(pem.Encode(file, &pem.Block{Type: "PRIVATE KEY", Bytes: der}), file.Sync(), file.Close())
-	if err != nil {
+	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	defer clear(text)
+	if err := errors.Join(file.Close(), secrets.Write(file.Name(), text)); err != nil {
 		return err
 	}
 	if err := os.Link(file.Name(), path); err != nil {

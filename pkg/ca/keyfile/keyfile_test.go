@@ -14,14 +14,14 @@ import (
 
 func TestKeyIsMadeOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sign-03.pem")
-	if _, err := Open(path); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Open(nil, path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("opening what is not there: %v", err)
 	}
 	keys := make([]*rsa.PrivateKey, 4)
 	var wg sync.WaitGroup
 	for i := range keys {
 		wg.Go(func() {
-			signer, err := OpenOrCreate(path)
+			signer, err := OpenOrCreate(nil, path)
 			if err != nil {
 				t.Error(err)
 				return
@@ -66,14 +66,14 @@ func TestKeyFileRefuses(t *testing.T) {
 		if err := os.WriteFile(path, test.content, test.mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenOrCreate(path); err == nil {
+		if _, err := OpenOrCreate(nil, path); err == nil {
 			t.Errorf("%s is taken", test.name)
 		}
 		if after, err := os.ReadFile(path); err != nil || string(after) != string(test.content) {
 			t.Errorf("%s was changed", test.name)
 		}
 	}
-	if _, err := OpenOrCreate(filepath.Join(dir, "no", "folder")); err == nil {
+	if _, err := OpenOrCreate(nil, filepath.Join(dir, "no", "folder")); err == nil {
 		t.Error("a key in a folder that is not there")
 	}
 }
