@@ -17,7 +17,8 @@ import (
 )
 
 const contextHelp = `資格を名前で覚えておき、選んだものをどの命令でも使います。--data を付けた命令はデータのフォルダーで働きます。
-Keeps credentials under names, so that commands use the one that was selected. A command with --data works on that folder.`
+Keeps credentials under names, so that commands use the one that was selected. A command with --data works on that folder, and so does
+one with SHOMEI_HUB_DATA in its environment.`
 
 // contextCommand keeps operators' credentials under names.
 func (a *app) contextCommand() *cobra.Command {
@@ -44,6 +45,13 @@ func (a *app) contextCommand() *cobra.Command {
 				file, err := contextFile(args[0])
 				if err != nil {
 					return err
+				}
+				if selected, err := selectedContext(); err != nil {
+					return err
+				} else if selected == args[0] {
+					if err := selectContext(""); err != nil {
+						return err
+					}
 				}
 				return os.Remove(file)
 			},
@@ -107,16 +115,16 @@ func selectContext(name string) error {
 }
 
 // selectedContext returns the name of the context that was selected, or nothing.
-func selectedContext() string {
+func selectedContext() (string, error) {
 	at, err := contexts("selected")
 	if err != nil {
-		return ""
+		return "", nil // this user has no folder for it
 	}
 	text, err := os.ReadFile(at)
-	if err != nil {
-		return ""
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
-	return strings.TrimSpace(string(text))
+	return strings.TrimSpace(string(text)), err
 }
 
 func listContexts(cmd *cobra.Command) error {
@@ -128,11 +136,14 @@ func listContexts(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	selected := selectedContext()
+	selected, err := selectedContext()
+	if err != nil {
+		return err
+	}
 	for _, file := range files {
 		c, err := hub.ReadCredentials(file)
 		if err != nil {
-			return err
+			c.Server = err.Error()
 		}
 		name, mark := strings.TrimSuffix(filepath.Base(file), ".json"), " "
 		if name == selected {

@@ -322,7 +322,12 @@ func (a *app) adoptCommand() *cobra.Command {
 		Use: "adopt COUNTER", Short: "食い違った端末の記録を認める (after a mismatch: show both ends, go on from the counter's)", Long: adoptHelp,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if yes && (why == "" || !cmd.Flags().Changed("officer") && !a.credited()) {
+			file, err := a.credited()
+			if err != nil {
+				return err
+			}
+			credited := file != ""
+			if yes && (why == "" || !cmd.Flags().Changed("officer") && !credited) {
 				return cli.Usage("--yes needs --officer and --why: who decided, and why, stay in the log")
 			}
 			orders, done, err := a.orders(cmd, officer)

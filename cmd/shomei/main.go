@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +21,7 @@ type app struct {
 	cli.App
 	// creds is the file of an operator's credentials, context the name of some that are kept.
 	creds, context string
-	// dataGiven reports whether the command line or the environment names a data folder.
+	// dataGiven reports whether the command line names a data folder.
 	dataGiven func() bool
 	// unlockFile holds what unlocks sealed keys.
 	unlockFile string
@@ -37,16 +36,19 @@ func (a *app) root() *cobra.Command {
 		a.operatorsCommand(), a.contextCommand(), a.keysCommand())
 	root.AddCommand(a.serviceCommands()...)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.creds, "creds", os.Getenv(ops.EnvPrefix+"CREDS"), "運用者の資格のファイル (file of an operator's credentials; also from "+ops.EnvPrefix+"CREDS)")
+	flags.StringVar(&a.creds, "creds", "", "運用者の資格のファイル (file of an operator's credentials; also from "+ops.EnvPrefix+"CREDS)")
 	flags.StringVar(&a.context, "context", "", "覚えている資格の名前 (name of credentials that shomei context keeps)")
 	flags.StringVar(&a.unlockFile, "unlock-file", "", "暗号化された鍵を開くもの: 合言葉、資格、PIN のファイル (file of what unlocks sealed keys: passphrase, credential or PIN)")
-	a.dataGiven = func() bool { return flags.Changed("data") || os.Getenv(ops.EnvPrefix+"HUB_DATA") != "" }
+	a.dataGiven = func() bool { return flags.Changed("data") }
 	return root
 }
 
 // attach opens the data folder to read its log and tables.
 func (a *app) attach(ctx context.Context) (*hub.Parts, error) {
-	if a.creds != "" || a.context != "" {
+	if file, err := a.credited(); err != nil || file != "" {
+		if err != nil {
+			return nil, err
+		}
 		return nil, cli.Usage("the tables are asked on the centre's own machine: give its folder with --data, without credentials")
 	}
 	c, err := a.looking()
@@ -58,7 +60,10 @@ func (a *app) attach(ctx context.Context) (*hub.Parts, error) {
 
 // attachLog opens the log for reading, which needs no engine: that of the data folder or, with credentials, of their centre.
 func (a *app) attachLog(ctx context.Context) (*hub.Parts, error) {
-	if a.credited() {
+	if file, err := a.credited(); err != nil || file != "" {
+		if err != nil {
+			return nil, err
+		}
 		return a.operate(ctx, false)
 	}
 	c, err := a.looking()

@@ -9,6 +9,7 @@ import (
 
 	"shomei/cmd/cli"
 	"shomei/cmd/shomei/hub"
+	"shomei/pkg/ops"
 )
 
 // itself is the actor in the log when a command names no officer.
@@ -58,33 +59,46 @@ func (a *app) operate(ctx context.Context, nameless bool) (*hub.Parts, error) {
 // credentials returns those that a command uses: of --creds, of --context, or of the selected context unless a data folder is
 // given; nil if it works on the data folder.
 func (a *app) credentials() (*hub.Credentials, error) {
-	file, context := a.creds, ""
-	if file == "" {
-		context = a.context
-		if context == "" && a.credited() {
-			context = selectedContext()
-		}
-		if context == "" {
-			return nil, nil
-		}
-		var err error
-		if file, err = contextFile(context); err != nil {
-			return nil, err
-		}
+	file, err := a.credited()
+	if err != nil || file == "" {
+		return nil, err
 	}
 	c, err := hub.ReadCredentials(file)
 	if err != nil {
 		return nil, err
 	}
-	if context != "" && a.context == "" {
-		fmt.Fprintf(os.Stderr, a.Say("文脈 %s (職員 %s、%s)\n", "context %s (officer %s, %s)\n"), context, c.Officer, c.Server)
-	}
+	fmt.Fprintf(os.Stderr, a.Say("職員 %s として、%s のセンターに\n", "as officer %s, at the centre of %s\n"), c.Officer, c.Server)
 	return &c, nil
 }
 
-// credited reports whether a command uses credentials.
-func (a *app) credited() bool {
-	return a.creds != "" || a.context != "" || !a.dataGiven() && selectedContext() != ""
+// credited returns the file of the credentials that a command uses; empty if it works on the data folder. What the command line
+// says wins over the environment, and that over the context that was selected.
+func (a *app) credited() (file string, err error) {
+	given := 0
+	for _, one := range []bool{a.creds != "", a.context != "", a.dataGiven()} {
+		if one {
+			given++
+		}
+	}
+	switch environment := os.Getenv(ops.EnvPrefix + "CREDS"); {
+	case given > 1:
+		return "", cli.Usage("--data, --creds and --context each name a centre: give one of them")
+	case a.creds != "":
+		return a.creds, nil
+	case a.context != "":
+		return contextFile(a.context)
+	case a.dataGiven():
+		return "", nil
+	case environment != "":
+		return environment, nil
+	case os.Getenv(ops.EnvPrefix+"HUB_DATA") != "":
+		return "", nil
+	}
+	name, err := selectedContext()
+	if err != nil || name == "" {
+		return "", err
+	}
+	return contextFile(name)
 }
 
 const operatorsHelp = `運用者に資格 (--creds に渡すファイル) を出します。記録は、その資格で行われたことを、その職員の番号のもとに残します。出すこと、

@@ -81,5 +81,6 @@ func (h *Links) Adopt(ctx context.Context, counter string, seen, head Head) erro
 	if err := l.save(ctx); err != nil {
 		return fmt.Errorf("adopting the store of counter %s: %w", counter, err)
 	}
+	h.mismatches.note(counter, head, head, nil)
 	return nil
 }

@@ -50,16 +50,35 @@ func (s *Source) Report(ctx context.Context, claim *events.Claim, personal *even
 			return "", err
 		}
 	}
+	for range maxChained {
+		if err = s.store(ctx, js, claim); !outrun(err) {
+			break
+		}
+	}
+	return claim.Id, err
+}
+
+// maxChained bounds how often a claim is chained anew because another process of the same source was faster.
+const maxChained = 100
+
+// outrun reports whether a message was not stored because another has taken its place.
+func outrun(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+}
+
+// store chains a claim to the last one, signs it and has the stream store it.
+func (s *Source) store(ctx context.Context, js jetstream.JetStream, claim *events.Claim) error {
 	sequence, err := s.chain(ctx, js, claim)
 	if err != nil {
-		return "", fmt.Errorf("reporting from %s: %w", s.Counter, err)
+		return fmt.Errorf("reporting from %s: %w", s.Counter, err)
 	}
 	signed, _, err := SignClaim(s.Key, claim)
 	if err != nil {
-		return "", err
+		return err
 	}
 	_, err = js.Publish(ctx, ClaimSubject(s.Counter), signed, jetstream.WithExpectLastSequencePerSubject(sequence))
-	return claim.Id, err
+	return err
 }
 
 // chain chains the claim to the last one of this source in the stream.

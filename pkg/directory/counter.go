@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/directory/officefile"
 )
 
 // Counter is an enrolled counter, or another source of claims.
@@ -40,7 +41,12 @@ func (p moment) compare(q moment) int {
 	return cmp.Or(cmp.Compare(p.ms, q.ms), cmp.Compare(p.revision, q.revision), cmp.Compare(p.index, q.index))
 }
 
+// enrol takes an enrolment, unless its id can't be one: in subjects and folders such an id would stand for others, and whoever
+// signs for operators may write it.
 func (d *Directory) enrol(office string, b *events.CounterEnrolled, at moment) {
+	if officefile.CheckID(b.Counter) != nil {
+		return
+	}
 	d.counters[b.Counter] = append(d.counters[b.Counter], enrolment{from: at, Counter: Counter{
 		ID: b.Counter, Office: office, PublicKey: b.PublicKey, SealKey: b.SealKey, Role: b.Role, Code: b.CounterCode,
 		Since: time.UnixMilli(at.ms),

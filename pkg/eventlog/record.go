@@ -50,9 +50,10 @@ type trusted struct {
 	holder, user string
 }
 
-// speaksFor returns an error unless the writer may say that this actor acted. An officer's key says so of this officer alone.
-func (w trusted) speaksFor(actor *events.Actor) error {
-	if w.holder == "" || actor.GetKind() == events.ActorKind_ACTOR_KIND_OPERATOR && actor.GetId() == w.holder {
+// speaksFor returns an error unless the writer may say that this actor acted, and a second one approved. An officer's key says so
+// of this officer alone.
+func (w trusted) speaksFor(actor, second *events.Actor) error {
+	if w.holder == "" || second == nil && actor.GetKind() == events.ActorKind_ACTOR_KIND_OPERATOR && actor.GetId() == w.holder {
 		return nil
 	}
 	return fmt.Errorf("the key is that of officer %s, and it says that another has acted", w.holder)
@@ -63,7 +64,7 @@ func (w trusted) forbids(r Record) error {
 	if err := w.role.forbids(r.Kind, r.ID, r.Commit.GetCounter(), r.Commit.GetEvents()); err != nil {
 		return err
 	}
-	if err := w.speaksFor(r.Commit.GetActor()); err != nil {
+	if err := w.speaksFor(r.Commit.GetActor(), r.Commit.GetSecondOfficer()); err != nil {
 		return err
 	}
 	if !w.retired.IsZero() && r.Time.After(w.retired) {

@@ -190,7 +190,7 @@ var stating = map[string][]Role{
 	events.KindSubscriber: {RoleRA, RoleSimulator, RoleHub},
 	events.KindCard:       {RoleRA, RoleSimulator, RoleHub},
 	events.KindOffice:     {RoleOperator, RoleHub},
-	events.KindAuthority:  {RoleIssuer, RoleOperator, RoleRoot, RoleSimulator, RoleHub},
+	events.KindAuthority:  {RoleIssuer, RoleRoot, RoleSimulator, RoleHub},
 	events.KindQuarantine: {RoleRA, RoleSimulator, RoleHub},
 	events.KindAccess:     {RoleRA, RoleHub},
 }

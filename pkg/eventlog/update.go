@@ -82,7 +82,7 @@ func (l *Log) mayWrite(kind, id string, env Envelope, decided []*events.Event) e
 	if !known || !w.retired.IsZero() {
 		return fmt.Errorf("this writer, %s, is retired or not trusted: %w", l.public, ErrConfig)
 	}
-	if err := w.speaksFor(env.Actor); err != nil {
+	if err := w.speaksFor(env.Actor, env.SecondOfficer); err != nil {
 		return fmt.Errorf("%w: %w", err, ErrConfig)
 	}
 	if err := l.role.forbids(kind, id, env.Counter, decided); err != nil {

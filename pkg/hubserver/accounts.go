@@ -66,6 +66,25 @@ type Revoked map[string][]string
 // CountersAccount is the name of the account of the counters.
 const CountersAccount = "counters"
 
+// logAccount is the name of the account of the log.
+const logAccount = "log"
+
+// All returns whom each of the accounts refuses, also those that refuse nobody: for a server that is told of all of them.
+func (a Accounts) All(revoked Revoked) Revoked {
+	all := maps.Clone(revoked)
+	for _, name := range append([]string{logAccount, CountersAccount}, a.names()...) {
+		all[name] = revoked[name]
+	}
+	return all
+}
+
+func (a Accounts) names() (names []string) {
+	for _, s := range a.Services {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
 // Presence is a subject in the account of each service, on which a process of it answers that it is there.
 const Presence = "shomei.presence"
 
@@ -82,9 +101,34 @@ func (s Service) Rights() Rights {
 	return r
 }
 
-// Rights are what a user may do in its account; everything else is denied.
+// keyOfUser stands for the public nkey of a user in rights that are made before the user.
+const keyOfUser = "{key}"
+
+// Inbox returns the prefix of the inboxes of a user, by its public nkey: nobody else of its account may listen to them.
+func Inbox(user string) string { return "_INBOX." + user }
+
+// Personal returns the rights of one person among those who share the account of the service: who listens there hears the
+// answers to no other, and answers nobody.
+func (s Service) Personal() Rights {
+	r := Rights{Publish: slices.Clone(s.Asks), Subscribe: []string{Inbox(keyOfUser) + ".>"}}
+	for _, subjects := range s.AsksOf {
+		r.Publish = append(r.Publish, subjects...)
+	}
+	return r
+}
+
+// Of returns the rights of the user with this public nkey.
+func (r Rights) Of(user string) Rights {
+	r.Subscribe = slices.Clone(r.Subscribe)
+	for i, subject := range r.Subscribe {
+		r.Subscribe[i] = strings.ReplaceAll(subject, keyOfUser, user)
+	}
+	return r
+}
+
+// Rights are what a user may do in its account; everything else is denied, and so is what Deny lists of Publish.
 type Rights struct {
-	Publish, Subscribe []string
+	Publish, Subscribe, Deny []string
 	// MaxPayload bounds a message in bytes, MaxSubscriptions their number; 0: only the server's bound.
 	MaxPayload, MaxSubscriptions int64
 }
@@ -98,6 +142,7 @@ func SignUser(account nkeys.KeyPair, name, user string, r Rights, valid time.Dur
 	claims := jwt.NewUserClaims(user)
 	claims.Name = name
 	claims.Pub, claims.Sub = only(r.Publish), only(r.Subscribe)
+	claims.Pub.Deny.Add(r.Deny...)
 	if r.MaxPayload > 0 {
 		claims.Limits.Payload = r.MaxPayload
 	}
@@ -119,6 +164,9 @@ func SignUser(account nkeys.KeyPair, name, user string, r Rights, valid time.Dur
 func (a Accounts) SignScoped(name, user string) (string, error) {
 	if !nkeys.IsValidPublicUserKey(user) {
 		return "", fmt.Errorf("%.60q is not a public user nkey (U…): %w", user, ErrConfig)
+	}
+	if name == "" || strings.ContainsAny(name, ".*> \t\r\n{}") {
+		return "", fmt.Errorf("%.60q would stand for other names in the template: %w", name, ErrConfig)
 	}
 	account, err := a.Counters.PublicKey()
 	if err != nil {
@@ -404,8 +452,11 @@ func (s *Server) resume(user string, until time.Time) {
 
 // named returns the claims of the account of that name, with whom it refuses.
 func (a Accounts) named(name string, revoked []string) (*jwt.AccountClaims, error) {
-	if name == CountersAccount {
+	switch name {
+	case CountersAccount:
 		return a.counters(revoked)
+	case logAccount:
+		return a.log()
 	}
 	service, ok := a.Service(name)
 	if !ok {

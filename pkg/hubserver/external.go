@@ -147,7 +147,7 @@ func Credentials(account nkeys.KeyPair, name string, r Rights) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := SignUser(account, name, public, r, 0)
+	token, err := SignUser(account, name, public, r.Of(public), 0)
 	if err != nil {
 		return nil, err
 	}

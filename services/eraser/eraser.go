@@ -122,6 +122,7 @@ func decide(h eventlog.Head, command lifecycle.Command) ([]*events.Event, error)
 type Config struct {
 	Log    *eventlog.Log
 	Vault  *vault.Vault
+	Clock  func() time.Time
 	Logger *slog.Logger
 	// Handled, if set, is called with the positions up to which the log was followed.
 	Handled func(eventlog.Positions)
@@ -242,6 +243,10 @@ func (e *Eraser) erase(ctx context.Context, records []eventlog.Record) error {
 		if err != nil {
 			return err
 		}
+		if err := e.tooEarly(history, r); err != nil {
+			e.Logger.Error("an order to erase is not carried out: whoever signed it had no right to yet", "subscriber", r.ID, "error", err)
+			continue
+		}
 		list = append(list, ordered(history, r)...)
 	}
 	if len(list) == 0 {
@@ -253,6 +258,37 @@ func (e *Eraser) erase(ctx context.Context, records []eventlog.Record) error {
 	for _, done := range list {
 		if err := e.record(ctx, done); err != nil {
 			return fmt.Errorf("recording that the key of %s is destroyed: %w", done.Person, err)
+		}
+	}
+	return nil
+}
+
+// tooEarly returns an error while a retention period protects what a record orders erased. [Order.Decide] has judged that, where
+// the order came from an honest process; what is destroyed here is gone for good.
+func (e *Eraser) tooEarly(history []eventlog.Record, r eventlog.Record) error {
+	var before []*events.Commit
+	for _, one := range history {
+		if one.Commit.GetRevision() < r.Commit.GetRevision() {
+			before = append(before, one.Commit)
+		}
+	}
+	for _, event := range r.Commit.GetEvents() {
+		b := event.GetErasureOrdered()
+		if b == nil {
+			continue
+		}
+		command, err := lifecycle.PrepareErasure(before, b.GetRecordClass())
+		if err != nil {
+			return err
+		}
+		kept, err := command.Retentions()
+		if err != nil {
+			return err
+		}
+		for _, k := range kept {
+			if !k.Last.EndInstant().Before(e.Clock()) {
+				return fmt.Errorf("%s protects %s until %s", k.Rule, b.GetRecordClass(), k.Last)
+			}
 		}
 	}
 	return nil

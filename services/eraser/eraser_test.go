@@ -25,7 +25,7 @@ const morning = "2020-01-15 10:00"
 // newEraser returns the eraser of a vault, caught up.
 func newEraser(w *servicetest.World, v *vault.Vault) *eraser.Eraser {
 	w.T.Helper()
-	e, err := eraser.New(w.T.Context(), eraser.Config{Log: w.As(eventlog.RoleEraser), Vault: v, Logger: w.Logger()})
+	e, err := eraser.New(w.T.Context(), eraser.Config{Log: w.As(eventlog.RoleEraser), Vault: v, Clock: w.Clock.Now, Logger: w.Logger()})
 	servicetest.Check(w.T, err)
 	return e
 }

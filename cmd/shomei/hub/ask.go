@@ -87,7 +87,14 @@ func answerTo[In, Out any](subject string, say func(context.Context, In) (Out, e
 // answerAll answers questions until ctx ends.
 func (p *Parts) answerAll(ctx context.Context, all ...answer) error {
 	for _, a := range all {
-		asked, err := p.conn.Subscribe(a.subject, func(m *nats.Msg) { p.respond(ctx, m, a) })
+		at := make(chan struct{}, answeredAtOnce)
+		asked, err := p.conn.Subscribe(a.subject, func(m *nats.Msg) {
+			at <- struct{}{}
+			go func() {
+				defer func() { <-at }()
+				p.respond(ctx, m, a)
+			}()
+		})
 		if err != nil {
 			return err
 		}
@@ -96,6 +103,9 @@ func (p *Parts) answerAll(ctx context.Context, all ...answer) error {
 	<-ctx.Done()
 	return nil
 }
+
+// answeredAtOnce bounds the questions on one subject that are answered at a time.
+const answeredAtOnce = 16
 
 // respond answers one question, to the inbox of who asked and to nothing else.
 func (p *Parts) respond(ctx context.Context, m *nats.Msg, a answer) {
@@ -182,10 +192,12 @@ func (p *Parts) permit(ctx context.Context, counter string) (jwt string, err err
 		defer cancel()
 		_ = wait.Until(ctx, lookEvery, func() (bool, error) { known, ok = p.Directory.Counter(counter); return ok, nil })
 	}
-	if !ok {
+	if !ok && p.Directory.Known(counter) {
 		if err := p.revoke(); err != nil {
 			return "", err
 		}
+	}
+	if !ok {
 		return "", notEnrolled(counter)
 	}
 	return p.keys.counterJWT(known)

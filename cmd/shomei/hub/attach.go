@@ -26,10 +26,11 @@ type address struct {
 	// CA and Name are what the certificate at URL is verified by. They are empty if an older program is running.
 	CA   string `json:"ca,omitempty"`
 	Name string `json:"name,omitempty"`
-	// Host and Names are the hub's, Clock the file of its settable clock.
-	Host  string   `json:"host,omitempty"`
-	Names []string `json:"names,omitempty"`
-	Clock string   `json:"clock,omitempty"`
+	// Host and Names are the hub's, Clock the file of its settable clock, Streams the number of streams of its log.
+	Host    string   `json:"host,omitempty"`
+	Names   []string `json:"names,omitempty"`
+	Clock   string   `json:"clock,omitempty"`
+	Streams int      `json:"streams,omitempty"`
 }
 
 const addressFile = "running.json"
@@ -38,7 +39,7 @@ const addressFile = "running.json"
 func (h *Hub) leaveAddress() error {
 	text, err := json.Marshal(address{
 		PID: os.Getpid(), Started: startOf(os.Getpid()), URL: h.URL(), Engine: h.servedTables(), CA: string(h.port.ca), Name: h.port.name,
-		Host: h.Host, Names: h.Names, Clock: h.Config.Clock,
+		Host: h.Host, Names: h.Names, Clock: h.Config.Clock, Streams: len(h.tables.began),
 	})
 	if err != nil {
 		return err

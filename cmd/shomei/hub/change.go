@@ -312,7 +312,6 @@ func (p *Parts) logHistory(ctx context.Context, do func(*events.Event)) error {
 	return err
 }
 
-
 // formerSuffix ends the name of credentials that are replaced, until the log says that they are revoked.
 const formerSuffix = ".former"
 

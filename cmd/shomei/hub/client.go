@@ -41,8 +41,8 @@ type Credentials struct {
 	// User is the user of NATS, its JWT and seed as nats.UserCredentials has them; Writer the seed of the key that signs.
 	User   string `json:"user"`
 	Writer string `json:"writer"`
-	// Root and Hub are public keys of writers whom the log is believed by; Seal, Vault and Factory the public keys to which is
-	// sealed what the centre, its vault and its cards' makers open, in hex.
+	// Root and Hub are the public keys of the writers that are trusted without an enrolment; Seal, Vault and Factory, in hex, the
+	// public HPKE keys of the centre, of its vault and of the makers of cards.
 	Root    string `json:"root"`
 	Hub     string `json:"hub"`
 	Seal    string `json:"seal"`
@@ -51,6 +51,8 @@ type Credentials struct {
 	// Gateway is the public key of the gateway for registers, GatewaySeal the one to which registers seal.
 	Gateway     string `json:"gateway,omitempty"`
 	GatewaySeal string `json:"gateway_seal,omitempty"`
+	// Streams is the number of streams of the log.
+	Streams int `json:"streams"`
 	// Clock is the file of a settable clock on this machine; empty: the system clock.
 	Clock string `json:"clock,omitempty"`
 }
@@ -87,14 +89,14 @@ func (c Credentials) keys() (k keys, err error) {
 	}
 	k.root, k.public, k.writers = c.Root, c.Hub, map[eventlog.Role]nkeys.KeyPair{eventlog.RoleOperator: writer}
 	if k.sealPublic, err = hexPublic([]byte(c.Seal)); err != nil {
-		return k, fmt.Errorf("the key to which the centre is sealed to: %w", err)
+		return k, fmt.Errorf("the public key of the centre: %w", err)
 	}
 	if k.vaultPublic, err = hexPublic([]byte(c.Vault)); err != nil {
-		return k, fmt.Errorf("the key to which the vault is sealed to: %w", err)
+		return k, fmt.Errorf("the public key of the vault: %w", err)
 	}
 	if k.gateway.public = c.Gateway; c.Gateway != "" {
 		if k.gateway.sealPublic, err = hexPublic([]byte(c.GatewaySeal)); err != nil {
-			return k, fmt.Errorf("the key to which registers seal: %w", err)
+			return k, fmt.Errorf("the public key of the gateway: %w", err)
 		}
 	}
 	k.factory, err = hex.DecodeString(c.Factory)
@@ -153,12 +155,12 @@ func (p *Parts) nearCentre(context.Context) error {
 	}
 	p.keys = all
 	p.keys.writers = map[eventlog.Role]nkeys.KeyPair{eventlog.RoleOperator: all.writers[eventlog.RoleOperator]}
-	p.Config.Clock, p.Host, p.Names, p.Servers = at.Clock, at.Host, at.Names, []string{at.URL}
+	p.Config.Clock, p.Host, p.Names, p.Servers, p.Streams = at.Clock, at.Host, at.Names, []string{at.URL}, at.Streams
 	if err := p.believe(at); err != nil {
 		return err
 	}
 	as := p.keys.serviceUser(operators.name)
-	as.rights.Publish = append(as.rights.Publish, hubserver.ReadStreams("*")...) // the account bounds it to the log's
+	as.rights = operators.service(max(p.Streams, 1)).Personal()
 	if err := p.connect(at.URL, as); err != nil {
 		return err
 	}
@@ -213,13 +215,18 @@ func (p *Parts) withCredentials(c Credentials) (err error) {
 	if err != nil {
 		return fmt.Errorf("the credentials of %s: %w", c.Officer, err)
 	}
-	p.officer, p.Config.Clock, p.Servers = c.Officer, c.Clock, []string{c.Server}
+	user, err := userIn([]byte(c.User))
+	if err != nil {
+		return fmt.Errorf("the credentials of %s: %w", c.Officer, err)
+	}
+	p.officer, p.Config.Clock, p.Servers, p.Streams = c.Officer, c.Clock, []string{c.Server}, c.Streams
+	p.Data = "" // no folder of this machine is the centre's
 	p.Host, p.port = at.Hostname(), port{ca: []byte(c.CA), name: at.Hostname()}
 	p.conn, err = nats.Connect(c.Server, nats.Name(operators.name), nats.UserCredentialBytes([]byte(c.User)), nats.Timeout(askWait),
-		nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.IgnoreAuthErrorAbort(), nats.TLSHandshakeFirst(),
-		nats.Secure(p.port.client()))
+		nats.CustomInboxPrefix(hubserver.Inbox(user)), nats.NoReconnect(),
+		nats.TLSHandshakeFirst(), nats.Secure(p.port.client()))
 	if errors.Is(err, nats.ErrAuthorization) {
-		return refuse("the centre at %s does not let the credentials of officer %s in: they are retired, or another centre's", c.Server, c.Officer)
+		return refuse("the centre at %s does not let the credentials of officer %s in: they are retired, another centre's, or its shomei operator has to be started once since the upgrade", c.Server, c.Officer)
 	}
 	if err != nil {
 		return fmt.Errorf("connecting to %s as operator %s: %w", c.Server, c.Officer, err)
@@ -238,7 +245,7 @@ func (p *Parts) compareClocks(ctx context.Context) error {
 		return err
 	}
 	if centre.Simulated != p.Clock.Simulated() {
-		return errors.New("this centre is played with a settable clock, and the command has none, or the other way round")
+		return errors.New("the centre's clock is settable and this command's is not, or the other way round: give orders on the machine where the centre is played")
 	}
 	if off := p.Clock.Now().Sub(centre.Now).Abs(); off > clockDifference {
 		return fmt.Errorf("this machine's clock differs from the centre's by %v: set it right", off.Round(time.Second))
@@ -287,8 +294,11 @@ func (o Operator) sourceOf(ctx context.Context, office, role string) (*counterli
 		return nil, err
 	}
 	defer clear(seed)
-	whose := sha256.Sum256(slices.Concat([]byte("shomei operator 1\x00"), seed))
-	counter := fmt.Sprintf("%s-%s-%.4x", office, role, whose)
+	public, err := o.hub.keys.writers[eventlog.RoleOperator].PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	counter := fmt.Sprintf("%s-%s-%.4x", office, role, sha256.Sum256([]byte(public)))
 	raw := sha256.Sum256(slices.Concat([]byte("shomei source 1\x00"+counter+"\x00"), seed))
 	defer clear(raw[:])
 	key, err := nkeys.FromRawSeed(nkeys.PrefixByteUser, raw[:])

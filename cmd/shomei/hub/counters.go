@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
@@ -58,13 +59,34 @@ func (p *Parts) recordOfficeSealed(
 	id string,
 	body func(dossier.Sealer) (events.Body, error),
 ) error {
+	return p.recordOfficeIf(ctx, env, id, func(*events.OfficeState) error { return nil }, body)
+}
+
+// recordOfficeIf records an office event with sealed fields, unless the office's state is against it.
+func (p *Parts) recordOfficeIf(
+	ctx context.Context,
+	env eventlog.Envelope,
+	id string,
+	against func(*events.OfficeState) error,
+	body func(dossier.Sealer) (events.Body, error),
+) error {
 	outcome, err := p.as(eventlog.RoleOperator).Update(ctx, events.KindOffice, id, env, func(head eventlog.Head) ([]*events.Event, error) {
+		state := &events.OfficeState{}
+		if err := proto.Unmarshal(head.State, state); err != nil {
+			return nil, fmt.Errorf("reading the state of office %s: %w", id, err)
+		}
+		if err := against(state); err != nil {
+			return nil, err
+		}
 		b, err := body(dossier.Sealer{Vault: p.sealed, Subscriber: id, Revision: head.Revision + 1})
 		if err != nil {
 			return nil, err
 		}
 		return []*events.Event{events.New(b)}, nil
 	})
+	if errors.Is(err, ErrRefused) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("recording office %s: %w", id, err)
 	}
@@ -143,14 +165,7 @@ const revokeWait = 5 * time.Second
 // revoke has the server refuse who is retired. Among programs of their own only the operator's has the keys for it; the gate
 // and every reader of the log refuse them as well.
 func (p *Parts) revoke() error {
-	switch {
-	case p.server != nil:
-		now, err := p.revoked()
-		if err != nil {
-			return err
-		}
-		return p.server.Revoke(now)
-	case p.asks || p.keys.accounts.Operator == nil:
+	if p.asks || p.keys.accounts.Operator == nil {
 		return nil
 	}
 	p.revoking.Lock() // what is told last holds
@@ -159,10 +174,21 @@ func (p *Parts) revoke() error {
 	if err != nil {
 		return err
 	}
-	if maps.EqualFunc(now, p.told, slices.Equal) {
-		return nil // telling the server would set up imports anew, and lose answers that are on their way
+	if p.server != nil {
+		return p.server.Revoke(now)
 	}
-	err = p.asSystem(func(ctx context.Context, conn *nats.Conn) error { return p.keys.accounts.RevokeAt(ctx, conn, now) })
+	if p.told == nil { // what an earlier release or another table of programs has told the server is told anew
+		now = p.keys.accounts.All(now)
+	}
+	due := maps.Clone(now)
+	maps.DeleteFunc(due, func(name string, users []string) bool {
+		told, known := p.told[name]
+		return known && slices.Equal(told, users) // telling the server would set up imports anew, and lose answers that are on their way
+	})
+	if len(due) == 0 {
+		return nil
+	}
+	err = p.asSystem(func(ctx context.Context, conn *nats.Conn) error { return p.keys.accounts.RevokeAt(ctx, conn, due) })
 	if err == nil {
 		p.told = now
 	}

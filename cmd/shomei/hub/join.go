@@ -52,7 +52,7 @@ var joinedRows = []row{
 	{"console", []string{"projector"}, false, onlyDoors},
 }
 
-// onlyDoors runs nothing: what the program does is asked for at its pages or its socket.
+// onlyDoors runs nothing: what the program does is asked for at its pages.
 func onlyDoors(_ *Parts, ctx context.Context) error {
 	<-ctx.Done()
 	return nil
@@ -226,9 +226,6 @@ func (p *Parts) watch(ctx context.Context) error {
 func (p *Parts) heed(ctx context.Context, records []eventlog.Record) error {
 	writers, counters, facts := false, false, false
 	for _, r := range records {
-		if err := p.carryOut(ctx, r.Commit); err != nil {
-			return err
-		}
 		writers = writers || r.Kind == events.KindAuthority && r.ID == events.AuthorityWriters
 		facts = facts || r.Kind == events.KindAuthority && r.ID == events.AuthorityLog
 		if r.Kind == events.KindOffice && p.Directory != nil {
@@ -243,29 +240,56 @@ func (p *Parts) heed(ctx context.Context, records []eventlog.Record) error {
 			return err
 		}
 	}
-	if !counters && !writers && !facts {
-		return nil
+	if p.Directory != nil && (counters || writers || facts) {
+		if err := p.admitCounters(); err != nil {
+			return err
+		}
 	}
-	return p.admitCounters()
+	for _, r := range records {
+		if err := p.carryOut(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // carryOut does what a commit of an operator orders, where this process can: nothing of it is done twice.
-func (p *Parts) carryOut(ctx context.Context, c *events.Commit) error {
-	for _, e := range c.GetEvents() {
+func (p *Parts) carryOut(ctx context.Context, r eventlog.Record) error {
+	for _, e := range r.Commit.GetEvents() {
 		switch body := events.BodyOf(e).(type) {
 		case *events.CardKeyOrdered:
 			if p.Cards != nil {
-				return p.Cards.CarryOut(ctx, c.GetCommandId())
+				return p.Cards.CarryOut(ctx, r.Commit.GetCommandId())
 			}
 		case *events.CounterHeadAdopted:
 			if p.Links != nil {
-				from := counterlink.Head{Epoch: body.GetHubEpoch(), Number: body.GetHubNumber(), Hash: body.GetHubHash()}
-				to := counterlink.Head{Epoch: body.GetEpoch(), Number: body.GetNumber(), Hash: body.GetHash()}
-				if err := p.Links.Adopt(ctx, body.GetCounter(), from, to); !errors.Is(err, counterlink.ErrMoved) {
-					return err
-				}
+				return p.adopt(ctx, r, body)
 			}
 		}
+	}
+	return nil
+}
+
+// adopt goes on from the head that an officer decided on, unless it was done or another decision has followed.
+func (p *Parts) adopt(ctx context.Context, r eventlog.Record, body *events.CounterHeadAdopted) error {
+	if _, enrolled := p.Directory.Counter(body.GetCounter()); !enrolled {
+		return nil
+	}
+	history, err := p.Log.History(ctx, r.Kind, r.ID)
+	if err != nil {
+		return err
+	}
+	for _, later := range history[min(r.Commit.GetRevision(), uint64(len(history))):] {
+		for _, e := range later.Commit.GetEvents() {
+			if e.GetCounterHeadAdopted().GetCounter() == body.GetCounter() {
+				return nil
+			}
+		}
+	}
+	from := counterlink.Head{Epoch: body.GetHubEpoch(), Number: body.GetHubNumber(), Hash: body.GetHubHash()}
+	to := counterlink.Head{Epoch: body.GetEpoch(), Number: body.GetNumber(), Hash: body.GetHash()}
+	if err := p.Links.Adopt(ctx, body.GetCounter(), from, to); !errors.Is(err, counterlink.ErrMoved) {
+		return err
 	}
 	return nil
 }

@@ -145,10 +145,7 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	}
 	known, ok := o.hub.Directory.Counter(e.Counter)
 	if !ok {
-		err := o.hub.recordOffice(ctx, o.envelope(), e.Office, &events.CounterEnrolled{
-			Counter: e.Counter, PublicKey: e.PublicKey, SealKey: e.SealKey, Role: e.Role, CounterCode: e.Code,
-		})
-		if err != nil {
+		if err := o.recordEnrolment(ctx, e); err != nil {
 			return Enrolled{}, err
 		}
 		if err := o.hub.admitCounters(); err != nil {
@@ -162,12 +159,29 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	}
 	bundle, err := o.hub.bundle(ctx, e.Counter, e.Office, e.Role, e.PublicKey)
 	if err != nil {
-		return Enrolled{}, err
+		return Enrolled{}, fmt.Errorf("counter %s is enrolled, and its bundle is not made; give the same command again: %w", e.Counter, err)
 	}
 	if e.Hub != "" {
 		bundle.Hub = e.Hub
 	}
 	return Enrolled{Bundle: bundle, Code: e.Code}, nil
+}
+
+// recordEnrolment records an enrolment, unless another operator has taken the id or the code meanwhile.
+func (o Operator) recordEnrolment(ctx context.Context, e Enrolment) error {
+	taken := func(s *events.OfficeState) error {
+		for _, k := range s.Counters {
+			if k.Counter == e.Counter && !k.Retired || e.Code != "" && k.CounterCode == e.Code {
+				return refuse("somebody has enrolled counter %s with the code %s meanwhile: give the command again", k.Counter, k.CounterCode)
+			}
+		}
+		return nil
+	}
+	return o.hub.recordOfficeIf(ctx, o.envelope(), e.Office, taken, func(dossier.Sealer) (events.Body, error) {
+		return &events.CounterEnrolled{
+			Counter: e.Counter, PublicKey: e.PublicKey, SealKey: e.SealKey, Role: e.Role, CounterCode: e.Code,
+		}, nil
+	})
 }
 
 // bundle returns a counter's bundle.
@@ -324,7 +338,11 @@ func (o Operator) RollCards(ctx context.Context) (version uint16, err error) {
 func (o Operator) Retire(ctx context.Context, counter string) error {
 	known, ok := o.hub.Directory.Counter(counter)
 	if !ok {
-		return notEnrolled(counter)
+		err := notEnrolled(counter)
+		if o.hub.asks && o.hub.Directory.Known(counter) { // an earlier command may not have seen the server refuse it
+			err = errors.Join(err, o.refused(ctx, counter))
+		}
+		return err
 	}
 	if err := o.hub.recordOffice(ctx, o.envelope(), known.Office, &events.CounterRetired{Counter: counter}); err != nil {
 		return err
@@ -339,13 +357,18 @@ func (o Operator) Retire(ctx context.Context, counter string) error {
 func (o Operator) refused(ctx context.Context, counter string) error {
 	ctx, cancel := context.WithTimeout(ctx, orderPatience)
 	defer cancel()
-	return wait.Until(ctx, lookEvery, func() (bool, error) {
+	err := wait.Until(ctx, lookEvery, func() (bool, error) {
 		_, err := o.hub.permit(ctx, counter)
 		if errors.Is(err, ErrRefused) {
 			return true, nil
 		}
 		return false, err
 	})
+	if err != nil {
+		return fmt.Errorf("counter %s is retired, and nothing is taken from it; whether NATS has put it out is not known, give the command again to see: %w",
+			counter, err)
+	}
+	return nil
 }
 
 // Heads are the two ends of a counter's claims where they differ: the last that the hub took, and the last that the

@@ -56,14 +56,16 @@ func (o Operator) NewCredentials(officer string) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, err
 	}
-	signedIn, err := hubserver.Credentials(account.Key, code, account.Rights())
+	rights := operators.service(max(p.Streams, 1)).Personal()
+	rights.Deny = []string{events.LogSubject(events.KindAuthority, events.AuthorityWriters)} // the root's, whom they must not hinder
+	signedIn, err := hubserver.Credentials(account.Key, code, rights)
 	if err != nil {
 		return Credentials{}, err
 	}
 	c := Credentials{
 		Officer: code, Server: p.nearURL(), CA: string(p.port.ca), User: string(signedIn), Writer: string(writer), Root: p.keys.root,
 		Hub: p.keys.public, Seal: hex.EncodeToString(p.keys.sealPublic.Bytes()), Vault: hex.EncodeToString(p.keys.vaultPublic.Bytes()),
-		Factory: hex.EncodeToString(p.factoryKey()), Clock: p.Config.Clock,
+		Factory: hex.EncodeToString(p.factoryKey()), Clock: p.Config.Clock, Streams: p.Streams,
 		Gateway: p.keys.gateway.public,
 	}
 	if c.Gateway != "" {
@@ -81,8 +83,19 @@ func alreadyEnrolled(officer string) error {
 	return refuse("officer %s has credentials already: if they are lost, shomei operators retire %s first", officer, officer)
 }
 
-// Fits refuses credentials that are another officer's or another centre's.
+// Fits refuses credentials that are another officer's or another centre's, or whose user this centre has not made.
 func (o Operator) Fits(c Credentials, officer string) error {
+	account, ok := o.hub.keys.accounts.Service(operators.name)
+	if !ok {
+		return refuse("operators are enrolled in the centre's own folder: give it with --data, without credentials")
+	}
+	public, err := account.Key.PublicKey()
+	if err != nil {
+		return err
+	}
+	if user, err := c.user(); err != nil || user.Issuer != public {
+		return refuse("the file holds credentials that this centre has not made: name another file")
+	}
 	code, err := events.ParseOfficer(officer)
 	if err != nil {
 		return refuse("%v", err)
@@ -116,6 +129,15 @@ func (o Operator) EnrolOperator(ctx context.Context, c Credentials, root string)
 	})
 }
 
+// user returns the JWT by which the credentials sign in to NATS.
+func (c Credentials) user() (*jwt.UserClaims, error) {
+	token, err := nkeys.ParseDecoratedJWT([]byte(c.User))
+	if err != nil {
+		return nil, err
+	}
+	return jwt.DecodeUserClaims(token)
+}
+
 // enrolment returns the event that makes credentials believed.
 func (c Credentials) enrolment() (*events.WriterEnrolled, error) {
 	writer, err := nkeys.FromSeed([]byte(c.Writer))
@@ -126,18 +148,19 @@ func (c Credentials) enrolment() (*events.WriterEnrolled, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := nkeys.ParseDecoratedJWT([]byte(c.User))
-	if err != nil {
-		return nil, err
-	}
-	user, err := jwt.DecodeUserClaims(token)
+	user, err := c.user()
 	if err != nil {
 		return nil, err
 	}
 	return &events.WriterEnrolled{PublicKey: public, Role: string(eventlog.RoleOperator), Holder: c.Officer, User: user.Subject}, nil
 }
 
-// RetireOperator has the root retire an officer's key: what it signs from now on is not believed, and NATS lets it in no more.
+// retireGrace is how long what a retired officer's key signs is believed yet: NATS puts its user out within a second, and what
+// was stored before that must not make a history unreadable.
+const retireGrace = 5 * time.Second
+
+// RetireOperator has the root retire an officer's key and retires the sources of claims that the officer has enrolled: NATS lets
+// the officer in no more, and soon nobody believes what the key signs.
 func (o Operator) RetireOperator(ctx context.Context, officer, root string) error {
 	code, err := events.ParseOfficer(officer)
 	if err != nil {
@@ -147,10 +170,13 @@ func (o Operator) RetireOperator(ctx context.Context, officer, root string) erro
 	if err != nil {
 		return err
 	}
-	return o.asRoot(ctx, root, func() (due []*events.Event, err error) {
+	if now := time.Now(); now.After(last) { // of the server, whose times these are
+		last = now
+	}
+	err = o.asRoot(ctx, root, func() (due []*events.Event, err error) {
 		for _, w := range o.hub.Log.Writers() {
 			if w.Holder == code && w.Retired.IsZero() {
-				until := last.Add(time.Millisecond).UnixMilli() // the next whole one
+				until := last.Add(retireGrace).UnixMilli()
 				due = append(due, events.New(&events.WriterRetired{PublicKey: w.Public, UntilMs: until}))
 			}
 		}
@@ -159,6 +185,33 @@ func (o Operator) RetireOperator(ctx context.Context, officer, root string) erro
 		}
 		return due, nil
 	})
+	if err != nil {
+		return err
+	}
+	return o.retireSourcesOf(ctx, code)
+}
+
+// retireSourcesOf retires every source of claims that an officer has enrolled, under whatever name.
+func (o Operator) retireSourcesOf(ctx context.Context, officer string) error {
+	for office := range o.hub.Directory.Offices() {
+		history, err := o.hub.Log.History(ctx, events.KindOffice, office)
+		if err != nil {
+			return err
+		}
+		for _, r := range history {
+			for _, e := range r.Commit.GetEvents() {
+				b := e.GetCounterEnrolled()
+				now, ok := o.hub.Directory.Counter(b.GetCounter())
+				if b == nil || r.Commit.GetActor().GetId() != officer || !ok || now.PublicKey != b.PublicKey || !slices.Contains(reportable, b.Role) {
+					continue
+				}
+				if err := o.hub.recordOffice(ctx, o.envelope(), office, &events.CounterRetired{Counter: b.Counter}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // asRoot records what is due about writers, as the root whose key is in a file.

@@ -355,7 +355,10 @@ func (p *Parts) logWith(ctx context.Context, c eventlog.Config) (*eventlog.Log, 
 	for kind, f := range lifecycle.Folds() {
 		c.Folds[kind] = eventlog.Fold{Version: lifecycle.FoldVersion, Apply: f.Apply, Remembered: f.Remembered}
 	}
-	c.Streams, c.Logger, c.Gaps, c.Writing = p.Streams, p.Logger, p.path("marks"), p.path("marks")
+	c.Streams, c.Logger = p.Streams, p.Logger
+	if p.Data != "" {
+		c.Gaps, c.Writing = p.path("marks"), p.path("marks")
+	}
 	var err error
 	if c.Writers, err = p.keys.anchors(true); err != nil {
 		return nil, err
@@ -387,7 +390,7 @@ func (p *Parts) eraseFirst(ctx context.Context) (err error) {
 	p.vaultService = vaultservice.New(vaultservice.Config{
 		Log: p.Log, Vault: p.Vault, Conn: p.conn, Key: p.keys.vault, Clock: p.Clock.Now, Logger: p.Logger,
 	})
-	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.as(eventlog.RoleEraser), Vault: p.Vault, Logger: p.Logger, Handled: p.positions.note("eraser")})
+	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.as(eventlog.RoleEraser), Vault: p.Vault, Clock: p.Clock.Now, Logger: p.Logger, Handled: p.positions.note("eraser")})
 	return err
 }
 

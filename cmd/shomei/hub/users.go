@@ -206,8 +206,11 @@ func (u user) login() (nats.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	jwt, err := hubserver.SignUser(u.account, u.name, public, u.rights, u.valid)
-	return nats.UserJWT(func() (string, error) { return jwt, nil }, key.Sign), err
+	jwt, err := hubserver.SignUser(u.account, u.name, public, u.rights.Of(public), u.valid)
+	return func(o *nats.Options) error {
+		o.InboxPrefix = hubserver.Inbox(public)
+		return nats.UserJWT(func() (string, error) { return jwt, nil }, key.Sign)(o)
+	}, err
 }
 
 // FloorConn returns a connection that may create streams on subjects below floor, to measure the bare server.

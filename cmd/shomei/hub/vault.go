@@ -86,16 +86,19 @@ func (p *Parts) hasSubscribers(ctx context.Context) (bool, error) {
 }
 
 // KeyStatuses returns the status of each key. The vault must be open.
-func (p *Parts) KeyStatuses(_ context.Context, keys []vault.Key) ([]vault.Status, error) {
+func (p *Parts) KeyStatuses(ctx context.Context, keys []vault.Key) ([]vault.Status, error) {
 	look := p.Vault.Status
 	if client, apart := p.sealed.(*vaultlink.Client); apart {
 		look = client.Status
 	}
 	statuses := make([]vault.Status, len(keys))
-	var some errgroup.Group
+	some, ctx := errgroup.WithContext(ctx)
 	some.SetLimit(looksAtOnce)
 	for i, k := range keys {
 		some.Go(func() (err error) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			statuses[i], err = look(k)
 			return err
 		})

@@ -167,7 +167,24 @@ func (p *Parts) recordWriters(ctx context.Context, env eventlog.Envelope, root n
 	if err != nil {
 		return err
 	}
-	_, err = log.Update(ctx, events.KindAuthority, events.AuthorityWriters, env, func(eventlog.Head) ([]*events.Event, error) { return due() })
+	for {
+		if err = p.Log.LearnWriters(ctx); err != nil {
+			return err
+		}
+		var head eventlog.Head
+		if head, err = p.Log.Load(ctx, events.KindAuthority, events.AuthorityWriters); err != nil {
+			return err
+		}
+		_, err = log.Update(ctx, events.KindAuthority, events.AuthorityWriters, env, func(now eventlog.Head) ([]*events.Event, error) {
+			if now.Revision != head.Revision {
+				return nil, errMoved // due judges by who is known
+			}
+			return due()
+		})
+		if !errors.Is(err, errMoved) {
+			break
+		}
+	}
 	if errors.Is(err, ErrRefused) {
 		return err
 	}
@@ -176,6 +193,9 @@ func (p *Parts) recordWriters(ctx context.Context, env eventlog.Envelope, root n
 	}
 	return p.Log.LearnWriters(ctx)
 }
+
+// errMoved: somebody else has written since it was read.
+var errMoved = errors.New("the history has grown")
 
 // as returns the log as a role writes it.
 func (p *Parts) as(role eventlog.Role) *eventlog.Log { return p.logs[role] }
