@@ -21,6 +21,8 @@ type app struct {
 	cli.App
 	// creds is the file of an operator's credentials, context the name of some that are kept.
 	creds, context string
+	// told: the command has said as whom and where it works.
+	told bool
 	// dataGiven reports whether the command line names a data folder.
 	dataGiven func() bool
 	// unlockFile holds what unlocks sealed keys.

@@ -67,6 +67,10 @@ func (a *app) credentials() (*hub.Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.told {
+		return &c, nil
+	}
+	a.told = true
 	fmt.Fprintf(os.Stderr, a.Say("職員 %s として、%s のセンターに\n", "as officer %s, at the centre of %s\n"), c.Officer, c.Server)
 	return &c, nil
 }

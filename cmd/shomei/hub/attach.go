@@ -157,7 +157,7 @@ func attach(ctx context.Context, c Config, tables bool) (*Parts, error) {
 	}
 	parts := looking
 	if runs {
-		parts = at.beside()
+		parts, p.Streams = at.beside(), at.Streams
 	}
 	if !tables {
 		parts = slices.DeleteFunc(slices.Clone(parts), func(one part) bool {
