@@ -959,6 +959,113 @@ func (x *CardKeyMade) GetCheck() []byte {
 	return nil
 }
 
+// FeedReaderEnrolled: somebody outside was given credentials for what is published about these prefectures
+// (shomei.feed.<prefecture>.>), and for nothing else.
+type FeedReaderEnrolled struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Reader string                 `protobuf:"bytes,1,opt,name=reader,proto3" json:"reader,omitempty"`
+	// public_key is the public nkey by which the reader signs in to NATS.
+	PublicKey     string   `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	Prefectures   []string `protobuf:"bytes,3,rep,name=prefectures,proto3" json:"prefectures,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FeedReaderEnrolled) Reset() {
+	*x = FeedReaderEnrolled{}
+	mi := &file_authority_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FeedReaderEnrolled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FeedReaderEnrolled) ProtoMessage() {}
+
+func (x *FeedReaderEnrolled) ProtoReflect() protoreflect.Message {
+	mi := &file_authority_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FeedReaderEnrolled.ProtoReflect.Descriptor instead.
+func (*FeedReaderEnrolled) Descriptor() ([]byte, []int) {
+	return file_authority_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *FeedReaderEnrolled) GetReader() string {
+	if x != nil {
+		return x.Reader
+	}
+	return ""
+}
+
+func (x *FeedReaderEnrolled) GetPublicKey() string {
+	if x != nil {
+		return x.PublicKey
+	}
+	return ""
+}
+
+func (x *FeedReaderEnrolled) GetPrefectures() []string {
+	if x != nil {
+		return x.Prefectures
+	}
+	return nil
+}
+
+type FeedReaderRetired struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reader        string                 `protobuf:"bytes,1,opt,name=reader,proto3" json:"reader,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FeedReaderRetired) Reset() {
+	*x = FeedReaderRetired{}
+	mi := &file_authority_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FeedReaderRetired) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FeedReaderRetired) ProtoMessage() {}
+
+func (x *FeedReaderRetired) ProtoReflect() protoreflect.Message {
+	mi := &file_authority_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FeedReaderRetired.ProtoReflect.Descriptor instead.
+func (*FeedReaderRetired) Descriptor() ([]byte, []int) {
+	return file_authority_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *FeedReaderRetired) GetReader() string {
+	if x != nil {
+		return x.Reader
+	}
+	return ""
+}
+
 var File_authority_proto protoreflect.FileDescriptor
 
 const file_authority_proto_rawDesc = "" +
@@ -1038,7 +1145,14 @@ const file_authority_proto_rawDesc = "" +
 	"public_key\x18\x02 \x01(\tR\tpublicKey\"=\n" +
 	"\vCardKeyMade\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
-	"\x05check\x18\x02 \x01(\fR\x05checkB\x0fZ\rshomei/eventsb\x06proto3"
+	"\x05check\x18\x02 \x01(\fR\x05check\"m\n" +
+	"\x12FeedReaderEnrolled\x12\x16\n" +
+	"\x06reader\x18\x01 \x01(\tR\x06reader\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x02 \x01(\tR\tpublicKey\x12 \n" +
+	"\vprefectures\x18\x03 \x03(\tR\vprefectures\"+\n" +
+	"\x11FeedReaderRetired\x12\x16\n" +
+	"\x06reader\x18\x01 \x01(\tR\x06readerB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_authority_proto_rawDescOnce sync.Once
@@ -1052,7 +1166,7 @@ func file_authority_proto_rawDescGZIP() []byte {
 	return file_authority_proto_rawDescData
 }
 
-var file_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_authority_proto_goTypes = []any{
 	(*LogOpened)(nil),               // 0: shomei.events.LogOpened
 	(*GenerationActivated)(nil),     // 1: shomei.events.GenerationActivated
@@ -1068,15 +1182,17 @@ var file_authority_proto_goTypes = []any{
 	(*MasterKeyChanged)(nil),        // 11: shomei.events.MasterKeyChanged
 	(*ProgramUserRevoked)(nil),      // 12: shomei.events.ProgramUserRevoked
 	(*CardKeyMade)(nil),             // 13: shomei.events.CardKeyMade
-	(CertificateKind)(0),            // 14: shomei.events.CertificateKind
-	(RevocationReason)(0),           // 15: shomei.events.RevocationReason
-	(*Sealed)(nil),                  // 16: shomei.events.Sealed
+	(*FeedReaderEnrolled)(nil),      // 14: shomei.events.FeedReaderEnrolled
+	(*FeedReaderRetired)(nil),       // 15: shomei.events.FeedReaderRetired
+	(CertificateKind)(0),            // 16: shomei.events.CertificateKind
+	(RevocationReason)(0),           // 17: shomei.events.RevocationReason
+	(*Sealed)(nil),                  // 18: shomei.events.Sealed
 }
 var file_authority_proto_depIdxs = []int32{
-	14, // 0: shomei.events.CertificateFound.kind:type_name -> shomei.events.CertificateKind
-	15, // 1: shomei.events.RevocationFound.reason:type_name -> shomei.events.RevocationReason
-	15, // 2: shomei.events.FoundCertificateRevoked.reason:type_name -> shomei.events.RevocationReason
-	16, // 3: shomei.events.FoundCertificateRevoked.sealed_why:type_name -> shomei.events.Sealed
+	16, // 0: shomei.events.CertificateFound.kind:type_name -> shomei.events.CertificateKind
+	17, // 1: shomei.events.RevocationFound.reason:type_name -> shomei.events.RevocationReason
+	17, // 2: shomei.events.FoundCertificateRevoked.reason:type_name -> shomei.events.RevocationReason
+	18, // 3: shomei.events.FoundCertificateRevoked.sealed_why:type_name -> shomei.events.Sealed
 	4,  // [4:4] is the sub-list for method output_type
 	4,  // [4:4] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
@@ -1097,7 +1213,7 @@ func file_authority_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_authority_proto_rawDesc), len(file_authority_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

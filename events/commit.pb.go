@@ -578,6 +578,8 @@ type Event struct {
 	//	*Event_RevocationFound
 	//	*Event_FoundCertificateRevoked
 	//	*Event_VaultRecorded
+	//	*Event_FeedReaderEnrolled
+	//	*Event_FeedReaderRetired
 	//	*Event_RecordOpened
 	//	*Event_FactQuarantined
 	//	*Event_QuarantineResolved
@@ -1289,6 +1291,24 @@ func (x *Event) GetVaultRecorded() *VaultRecorded {
 	return nil
 }
 
+func (x *Event) GetFeedReaderEnrolled() *FeedReaderEnrolled {
+	if x != nil {
+		if x, ok := x.Body.(*Event_FeedReaderEnrolled); ok {
+			return x.FeedReaderEnrolled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetFeedReaderRetired() *FeedReaderRetired {
+	if x != nil {
+		if x, ok := x.Body.(*Event_FeedReaderRetired); ok {
+			return x.FeedReaderRetired
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetRecordOpened() *RecordOpened {
 	if x != nil {
 		if x, ok := x.Body.(*Event_RecordOpened); ok {
@@ -1609,6 +1629,14 @@ type Event_VaultRecorded struct {
 	VaultRecorded *VaultRecorded `protobuf:"bytes,153,opt,name=vault_recorded,json=vaultRecorded,proto3,oneof"`
 }
 
+type Event_FeedReaderEnrolled struct {
+	FeedReaderEnrolled *FeedReaderEnrolled `protobuf:"bytes,155,opt,name=feed_reader_enrolled,json=feedReaderEnrolled,proto3,oneof"`
+}
+
+type Event_FeedReaderRetired struct {
+	FeedReaderRetired *FeedReaderRetired `protobuf:"bytes,156,opt,name=feed_reader_retired,json=feedReaderRetired,proto3,oneof"`
+}
+
 type Event_RecordOpened struct {
 	RecordOpened *RecordOpened `protobuf:"bytes,160,opt,name=record_opened,json=recordOpened,proto3,oneof"`
 }
@@ -1765,6 +1793,10 @@ func (*Event_FoundCertificateRevoked) isEvent_Body() {}
 
 func (*Event_VaultRecorded) isEvent_Body() {}
 
+func (*Event_FeedReaderEnrolled) isEvent_Body() {}
+
+func (*Event_FeedReaderRetired) isEvent_Body() {}
+
 func (*Event_RecordOpened) isEvent_Body() {}
 
 func (*Event_FactQuarantined) isEvent_Body() {}
@@ -1811,7 +1843,7 @@ const file_commit_proto_rawDesc = "" +
 	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xe5-\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\x92/\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -1897,7 +1929,9 @@ const file_commit_proto_rawDesc = "" +
 	"\x11certificate_found\x18\x96\x01 \x01(\v2\x1f.shomei.events.CertificateFoundH\x00R\x10certificateFound\x12L\n" +
 	"\x10revocation_found\x18\x97\x01 \x01(\v2\x1e.shomei.events.RevocationFoundH\x00R\x0frevocationFound\x12e\n" +
 	"\x19found_certificate_revoked\x18\x98\x01 \x01(\v2&.shomei.events.FoundCertificateRevokedH\x00R\x17foundCertificateRevoked\x12F\n" +
-	"\x0evault_recorded\x18\x99\x01 \x01(\v2\x1c.shomei.events.VaultRecordedH\x00R\rvaultRecorded\x12C\n" +
+	"\x0evault_recorded\x18\x99\x01 \x01(\v2\x1c.shomei.events.VaultRecordedH\x00R\rvaultRecorded\x12V\n" +
+	"\x14feed_reader_enrolled\x18\x9b\x01 \x01(\v2!.shomei.events.FeedReaderEnrolledH\x00R\x12feedReaderEnrolled\x12S\n" +
+	"\x13feed_reader_retired\x18\x9c\x01 \x01(\v2 .shomei.events.FeedReaderRetiredH\x00R\x11feedReaderRetired\x12C\n" +
 	"\rrecord_opened\x18\xa0\x01 \x01(\v2\x1b.shomei.events.RecordOpenedH\x00R\frecordOpened\x12L\n" +
 	"\x10fact_quarantined\x18\xb4\x01 \x01(\v2\x1e.shomei.events.FactQuarantinedH\x00R\x0ffactQuarantined\x12U\n" +
 	"\x13quarantine_resolved\x18\xb5\x01 \x01(\v2!.shomei.events.QuarantineResolvedH\x00R\x12quarantineResolved\x12:\n" +
@@ -2007,10 +2041,12 @@ var file_commit_proto_goTypes = []any{
 	(*RevocationFound)(nil),             // 74: shomei.events.RevocationFound
 	(*FoundCertificateRevoked)(nil),     // 75: shomei.events.FoundCertificateRevoked
 	(*VaultRecorded)(nil),               // 76: shomei.events.VaultRecorded
-	(*RecordOpened)(nil),                // 77: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),             // 78: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 79: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),                   // 80: shomei.events.ClaimHeld
+	(*FeedReaderEnrolled)(nil),          // 77: shomei.events.FeedReaderEnrolled
+	(*FeedReaderRetired)(nil),           // 78: shomei.events.FeedReaderRetired
+	(*RecordOpened)(nil),                // 79: shomei.events.RecordOpened
+	(*FactQuarantined)(nil),             // 80: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 81: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 82: shomei.events.ClaimHeld
 }
 var file_commit_proto_depIdxs = []int32{
 	5,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -2088,15 +2124,17 @@ var file_commit_proto_depIdxs = []int32{
 	74, // 72: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
 	75, // 73: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
 	76, // 74: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
-	77, // 75: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	78, // 76: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	79, // 77: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	80, // 78: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	79, // [79:79] is the sub-list for method output_type
-	79, // [79:79] is the sub-list for method input_type
-	79, // [79:79] is the sub-list for extension type_name
-	79, // [79:79] is the sub-list for extension extendee
-	0,  // [0:79] is the sub-list for field type_name
+	77, // 75: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
+	78, // 76: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
+	79, // 77: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	80, // 78: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	81, // 79: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	82, // 80: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	81, // [81:81] is the sub-list for method output_type
+	81, // [81:81] is the sub-list for method input_type
+	81, // [81:81] is the sub-list for extension type_name
+	81, // [81:81] is the sub-list for extension extendee
+	0,  // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2180,6 +2218,8 @@ func file_commit_proto_init() {
 		(*Event_RevocationFound)(nil),
 		(*Event_FoundCertificateRevoked)(nil),
 		(*Event_VaultRecorded)(nil),
+		(*Event_FeedReaderEnrolled)(nil),
+		(*Event_FeedReaderRetired)(nil),
 		(*Event_RecordOpened)(nil),
 		(*Event_FactQuarantined)(nil),
 		(*Event_QuarantineResolved)(nil),

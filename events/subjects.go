@@ -29,6 +29,12 @@ const AuthorityLog = "log"
 // AuthorityWriters is the id of the authority under which the writers of the log are enrolled and retired.
 const AuthorityWriters = "writers"
 
+// AuthorityFeed is the id of the authority under which the readers of the outward feed are enrolled and retired.
+const AuthorityFeed = "feed"
+
+// FeedSubjects matches everything that is published about a prefecture, by its code of two digits, to readers outside.
+func FeedSubjects(prefecture string) string { return "shomei.feed." + prefecture + ".>" }
+
 // Kinds lists every kind of aggregate.
 var Kinds = []string{KindSubscriber, KindCard, KindOffice, KindAuthority, KindAccess, KindQuarantine}
 

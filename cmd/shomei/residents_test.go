@@ -32,7 +32,7 @@ func TestAnImportThatStopsSaysHowFarItCame(t *testing.T) {
 	var taken []string
 	gateway := registerlink.NewServer(registerlink.ServerConfig{
 		Conn: natstest.Connect(t, server.URL()), Key: seal, Clock: time.Now, Logger: natstest.Quiet(),
-		Enrolled: func(string, string) (string, error) { return servicetest.Public(t, key), nil },
+		Enrolled: func(context.Context, string, string) (string, error) { return servicetest.Public(t, key), nil },
 		Take: func(_ context.Context, b registerlink.Batch) (outcomes []*events.RegisterOutcome, err error) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -31,6 +31,7 @@ type Directory struct {
 	counters    map[string][]enrolment  // by time
 	retired     map[string][]retirement
 	aside       map[string]Aside
+	readers     []FeedReader
 	generations ca.Generations
 	positions   eventlog.Positions
 	// unreadable holds the offices and authorities with an unreadable commit, by kind and id, and why.
@@ -178,6 +179,10 @@ func (d *Directory) take(r eventlog.Record) error {
 			if err := d.takeGeneration(r.ID, b); err != nil {
 				return err
 			}
+		case *events.FeedReaderEnrolled:
+			d.readers = append(d.readers, FeedReader{Reader: b.Reader, PublicKey: b.PublicKey, Prefectures: b.Prefectures, Since: time.UnixMilli(at.ms)})
+		case *events.FeedReaderRetired:
+			d.retireReader(b.Reader, time.UnixMilli(at.ms))
 		case *events.ClaimHeld:
 			d.aside[r.ID] = Aside{ID: r.ID, Counter: b.Counter, Number: b.Number, Receipt: b.Receipt, Since: time.UnixMilli(at.ms)}
 		case *events.FactQuarantined:

@@ -114,6 +114,8 @@ var rights = map[string]right{
 	"CertificateFound":        {events.KindAuthority, []Role{RoleRA, RoleOperator}},
 	"RevocationFound":         {events.KindAuthority, []Role{RoleIssuer, RoleOperator}},
 	"FoundCertificateRevoked": {events.KindAuthority, []Role{RoleRA, RoleIssuer, RoleOperator}},
+	"FeedReaderEnrolled":      {events.KindAuthority, []Role{RoleOperator}},
+	"FeedReaderRetired":       {events.KindAuthority, []Role{RoleOperator}},
 	"VaultRecorded":           {events.KindAuthority, []Role{RoleOperator}},
 
 	"RecordOpened": {events.KindAccess, []Role{RoleRA}},

@@ -70,6 +70,8 @@ func TestEveryEventHasItsWriters(t *testing.T) {
 		{"NoticeSent", eventlog.RoleNotifier},
 		{"KeyDestroyed", eventlog.RoleEraser},
 		{"CounterEnrolled", eventlog.RoleOperator},
+		{"FeedReaderEnrolled", eventlog.RoleOperator},
+		{"FeedReaderRetired", eventlog.RoleOperator},
 		{"WriterEnrolled", eventlog.RoleRoot},
 		{"WriterRetired", eventlog.RoleRoot},
 	} {

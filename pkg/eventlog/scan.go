@@ -2,10 +2,13 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"shomei/events"
@@ -43,6 +46,30 @@ func (l *Log) LastSequences(ctx context.Context) (Positions, error) {
 		}
 	}
 	return ends, nil
+}
+
+// StoredAfter returns when the server stored the oldest message behind these positions; the zero time if there is none, or
+// only in streams that are not served.
+func (l *Log) StoredAfter(ctx context.Context, at Positions) (oldest time.Time, err error) {
+	for _, s := range l.streams {
+		err := l.patiently(ctx, func() error {
+			if err := l.serve(ctx, s); err != nil {
+				return err
+			}
+			next, err := s.handle.GetMsg(ctx, at[s.name]+1, jetstream.WithGetMsgSubject(events.LogSubjects))
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				return nil
+			}
+			if err == nil && (oldest.IsZero() || next.Time.Before(oldest)) {
+				oldest = next.Time
+			}
+			return err
+		})
+		if err != nil && !(notServed(err) && len(l.streams) > 1) {
+			return time.Time{}, fmt.Errorf("reading when stream %s was written to: %w", s.name, err)
+		}
+	}
+	return oldest, nil
 }
 
 // Positions returns the last saved positions of a follower, at most a second old while it runs; empty if it never ran.

@@ -33,7 +33,7 @@ type ServerConfig struct {
 	// Key opens batches; registers have its public key.
 	Key hpke.PrivateKey
 	// Enrolled returns the public nkey of a register that is enrolled at an office and not retired, or why there is none.
-	Enrolled func(office, register string) (publicKey string, err error)
+	Enrolled func(ctx context.Context, office, register string) (publicKey string, err error)
 	// Take takes the changes of a batch and returns one outcome for each, or a Refusal.
 	Take   func(ctx context.Context, b Batch) ([]*events.RegisterOutcome, error)
 	Clock  func() time.Time
@@ -47,7 +47,7 @@ type Server struct {
 	lines   rate.Sometimes // about batches that are not taken: somebody outside can bring them about
 
 	mu     sync.Mutex
-	atWork map[string]bool // by register
+	atWork map[string]bool // by office
 }
 
 // NewServer returns a Server.
@@ -59,7 +59,7 @@ const (
 	// What waits to be looked at is bounded; NATS drops what is beyond, and its register sends it again.
 	pendingMessages = 256
 	pendingBytes    = 32 << 20
-	// together is how many batches are at work at once, one of each register.
+	// together is how many batches are at work at once, one of each office.
 	together = 16
 )
 
@@ -88,17 +88,17 @@ func (s *Server) receive(ctx context.Context, m *nats.Msg) {
 	if !ownInbox(m.Reply) {
 		return
 	}
-	r, err := s.parseBatch(m.Subject, m.Data)
-	if err == nil {
-		err = s.enter(r.batch.GetRegister())
+	office, ok := officeOf(m.Subject)
+	if !ok {
+		return
 	}
-	if err != nil {
+	if err := s.enter(office); err != nil {
 		s.turnAway(m, err)
 		return
 	}
 	s.running.Go(func() {
-		defer s.leave(r.batch.GetRegister())
-		data, err := s.serve(ctx, r)
+		data, err := s.serve(ctx, office, m.Data)
+		s.leave(office) // before the answer, on which the next batch may follow at once
 		if err != nil {
 			s.turnAway(m, err)
 			return
@@ -107,29 +107,34 @@ func (s *Server) receive(ctx context.Context, m *nats.Msg) {
 	})
 }
 
-// enter begins the work on a batch of a register, unless it or too many others have one at work.
-func (s *Server) enter(register string) error {
+// enter begins the work on a batch of an office, unless it or too many others have one at work. The office is the only thing
+// known of a batch that its sender can't choose.
+func (s *Server) enter(office string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.atWork[register] || len(s.atWork) >= together {
+	if s.atWork[office] || len(s.atWork) >= together {
 		return errBusy
 	}
-	s.atWork[register] = true
+	s.atWork[office] = true
 	return nil
 }
 
-func (s *Server) leave(register string) {
+func (s *Server) leave(office string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.atWork, register)
+	delete(s.atWork, office)
 }
 
-func (s *Server) serve(ctx context.Context, r received) ([]byte, error) {
-	changes, answer, err := r.open(s.Key)
+func (s *Server) serve(ctx context.Context, office string, data []byte) ([]byte, error) {
+	batch, err := s.parseBatch(ctx, office, data)
 	if err != nil {
 		return nil, err
 	}
-	outcomes, err := s.Take(ctx, Batch{r.office, r.batch.GetRegister(), changes})
+	changes, answer, err := openBatch(batch, s.Key)
+	if err != nil {
+		return nil, err
+	}
+	outcomes, err := s.Take(ctx, Batch{office, batch.GetRegister(), changes})
 	if err != nil {
 		return nil, err
 	}

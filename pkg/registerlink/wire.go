@@ -1,6 +1,7 @@
 package registerlink
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdh"
@@ -147,46 +148,39 @@ func answerAEAD(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// received is a batch at the gateway's end.
-type received struct {
-	office string
-	batch  *events.RegisterBatch
-}
-
-// parseBatch decodes what came on a subject, and verifies that a register of that office has signed it just now. Errors are
-// what the register is told.
-func (s *Server) parseBatch(subject string, data []byte) (received, error) {
-	office, ok := officeOf(subject)
+// parseBatch decodes what came on the subject of an office, and verifies that a register of that office has signed it just
+// now. Errors are what the register is told.
+func (s *Server) parseBatch(ctx context.Context, office string, data []byte) (*events.RegisterBatch, error) {
 	signed, batch := &events.SignedRegisterBatch{}, &events.RegisterBatch{}
 	switch {
 	case len(data) > MaxBatch:
-		return received{}, fmt.Errorf("a batch of %d bytes, the limit is %d", len(data), MaxBatch)
-	case !ok || proto.Unmarshal(data, signed) != nil || proto.Unmarshal(signed.GetBatch(), batch) != nil:
-		return received{}, errors.New("not a batch of changes")
+		return nil, fmt.Errorf("a batch of %d bytes, the limit is %d", len(data), MaxBatch)
+	case proto.Unmarshal(data, signed) != nil || proto.Unmarshal(signed.GetBatch(), batch) != nil || !events.ValidID(batch.GetRegister()):
+		return nil, errors.New("not a batch of changes")
 	}
-	key, err := s.Enrolled(office, batch.GetRegister())
+	key, err := s.Enrolled(ctx, office, batch.GetRegister())
 	if err == nil {
 		err = signed.Verify(key)
 	}
 	if err != nil {
-		return received{}, err
+		return nil, err
 	}
 	made, now := time.UnixMilli(batch.GetMadeMs()), s.Clock()
 	if off := now.Sub(made); off > validFor || off < -validFor {
-		return received{}, fmt.Errorf("the batch was made at %s and it is %s: set the clocks right",
+		return nil, fmt.Errorf("the batch was made at %s and it is %s: set the clocks right",
 			made.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
-	return received{office, batch}, nil
+	return batch, nil
 }
 
-// open returns the changes, and the key that their answer is sealed under.
-func (r received) open(key hpke.PrivateKey) (changes *events.RegisterChanges, answer []byte, err error) {
+// openBatch returns the changes, and the key that their answer is sealed under.
+func openBatch(batch *events.RegisterBatch, key hpke.PrivateKey) (changes *events.RegisterChanges, answer []byte, err error) {
 	unreadable := errors.New("the batch does not open with the gateway's key: enrol the register again into its folder")
-	sealed := r.batch.GetSealed()
+	sealed := batch.GetSealed()
 	if len(sealed) < keySize {
 		return nil, nil, unreadable
 	}
-	recipient, err := hpke.NewRecipient(sealed[:keySize], key, sealKDF(), sealAEAD(), changesInfo(r.batch.GetRegister()))
+	recipient, err := hpke.NewRecipient(sealed[:keySize], key, sealKDF(), sealAEAD(), changesInfo(batch.GetRegister()))
 	if err != nil {
 		return nil, nil, unreadable
 	}

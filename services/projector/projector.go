@@ -20,11 +20,15 @@ import (
 	"shomei/pkg/warehouse"
 )
 
-// Config configures a Projector; all fields are required.
+// Config configures a Projector; all fields without a remark are required.
 type Config struct {
 	Log       *eventlog.Log
 	Warehouse *warehouse.Warehouse
 	Logger    *slog.Logger
+	// Now is compared with the time at which the server stored a commit; nil: the system clock.
+	Now func() time.Time
+	// Every is the pause between two looks at how old the tables are; 0: 10 s.
+	Every time.Duration
 }
 
 // Projector keeps the tables up to date.
@@ -39,6 +43,12 @@ type Projector struct {
 
 // New returns a Projector; Run starts it.
 func New(c Config) *Projector {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Every == 0 {
+		c.Every = 10 * time.Second
+	}
 	return &Projector{Config: c, changed: make(chan struct{}), wanted: make(chan struct{}, 1)}
 }
 
@@ -57,6 +67,11 @@ var (
 // positions of the new tables. It returns warehouse.ErrDamaged if only new tables help, or the error that prevents
 // reading the log.
 func (p *Projector) Run(ctx context.Context) error {
+	watch, stop := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { p.watchAge(watch) })
+	defer watching.Wait()
+	defer stop()
 	for ctx.Err() == nil {
 		err := p.follow(ctx)
 		switch {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"shomei/events"
 	"shomei/pkg/civil"
@@ -171,6 +172,41 @@ func TestCaughtUpSaysWhatIsMissing(t *testing.T) {
 }
 
 // TestForgedCommitIsSkipped: one aggregate is missing from the tables, with an alarm; the others are there.
+// TestTablesThatLagByTimeSaySo: to a clock that is two minutes ahead every commit that waits is late, however few there are. It
+// stands in the log once for each time, and not while the tables show all.
+func TestTablesThatLagByTimeSaySo(t *testing.T) {
+	w := servicetest.New(t, "2020-01-15 10:00")
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	p := projector.New(projector.Config{
+		Log: w.Log, Warehouse: tables(t), Logger: w.Logger(), Every: time.Millisecond,
+		Now: func() time.Time { return time.Now().Add(2 * time.Minute) },
+	})
+	metric := p.Collectors()[0]
+	if age, err := p.Age(t.Context()); age != 0 || err != nil {
+		t.Errorf("while nothing is known of the tables: %v, %v", age, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	d.Hold("1") // in several batches, a second apart
+	w.Logged.Await(t, "the tables lag")
+	caughtUp(t, p)
+	w.Logged.Await(t, "the tables show what is in the log again")
+	if err := p.Timely(t.Context()); err != nil || testutil.ToFloat64(metric) != 0 {
+		t.Errorf("they show all, and it says %v, %v s", err, testutil.ToFloat64(metric))
+	}
+	cancel()
+	servicetest.Check(t, <-done)
+	d.Hold("2")
+	if err := p.Timely(t.Context()); err == nil || !strings.Contains(err.Error(), "2m") || testutil.ToFloat64(metric) < 120 {
+		t.Errorf("commits wait, and it says %v, %v s", err, testutil.ToFloat64(metric))
+	}
+	lag, again := strings.Count(w.Logged.Text(), "the tables lag"), strings.Count(w.Logged.Text(), "the tables show what")
+	if lag != again && lag != again+1 {
+		t.Errorf("told %d times, and %d times that it is over", lag, again)
+	}
+}
+
 func TestForgedCommitIsSkipped(t *testing.T) {
 	w := servicetest.New(t, "2020-01-15 10:00")
 	d := w.Enrol(servicetest.Office, "c1", "counter")

@@ -48,7 +48,7 @@ func (r *Register) take(ctx context.Context, b registerlink.Batch) ([]*events.Re
 	if err != nil {
 		return nil, registerlink.Refusal("the officer is no number: " + err.Error())
 	}
-	source, err := r.source(b.Office)
+	source, err := r.source(ctx, b.Office)
 	if err != nil {
 		return nil, err
 	}

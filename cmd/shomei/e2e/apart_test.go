@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"shomei/cmd/shomei/hub"
+	"shomei/pkg/civil"
 )
 
 // apart is a centre whose services are programs of their own, beside a NATS server of its own: what shomei nats init has
@@ -84,6 +86,7 @@ func TestEachServiceIsKilledAlone(t *testing.T) {
 	t.Logf("SHOMEI_SEED=%d SHOMEI_RANDOM_KILLS=%d", seed, kills)
 	a := worldApart(t, opening)
 	a.issue("1990-06-18")
+	a.dies(a.issue("1985-06-18"))
 	names := sorted(append(keysOf(a.services), "operator", "engine", "counter", "factory"))
 	random := rand.New(rand.NewPCG(seed, 1))
 	random.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
@@ -129,6 +132,23 @@ func (a *apart) officer() {
 	want(1, "counter", "adopt", counterName, "--creds", file) // nothing differs
 	want(0, "operators", "retire", "0815")
 	want(1, "counter", "list", "--creds", file)
+}
+
+// dies has the register notify a death, through its gateway, twice.
+func (a *apart) dies(p person) {
+	a.t.Helper()
+	file := filepath.Join(a.t.TempDir(), "notices.csv")
+	text := "id,change,caused_on,resident_code\nR-1,death," + civil.Of(a.c.now()).String() + "," + p.code + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+	for _, want := range []string{"1 recorded\n", "1 recorded before\n"} {
+		code, said := a.c.shomei(a.t, "residents", "import", file, "--office", office, "--officer", "0042", "--lang", "en")
+		if code != 0 || !strings.Contains(said, want) {
+			a.t.Fatalf("the register's notice: %d %s", code, said)
+		}
+	}
+	a.settles(p, replaced(a.want[p.code], " valid", " revoked cessation-of-operation")...)
 }
 
 func (a *apart) kill(name string) string {

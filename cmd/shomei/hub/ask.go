@@ -22,6 +22,8 @@ const (
 	// clockSubject asks the centre for its clock, permitSubject for what a counter may do at NATS.
 	clockSubject  = "shomei.operator.clock"
 	permitSubject = "shomei.operator.permit"
+	// readerSubject asks for what a reader of the outward feed may do there.
+	readerSubject = "shomei.operator.reader"
 	// suspendSubject has a counter kept off the NATS server for a time, crowdedSubject asks who has too many connections there.
 	suspendSubject = "shomei.operator.suspend"
 	crowdedSubject = "shomei.operator.crowded"
@@ -162,7 +164,7 @@ func (p *Parts) answerPermits(ctx context.Context) error {
 		answerTo(clockSubject, func(context.Context, struct{}) (centreClock, error) {
 			return centreClock{p.Clock.Now(), p.Clock.Simulated()}, nil
 		}),
-		answerTo(permitSubject, p.permit),
+		answerTo(permitSubject, p.permit), answerTo(readerSubject, p.permitReader),
 	}
 	if p.server != nil {
 		return p.answerAll(ctx, all...)

@@ -217,7 +217,7 @@ func (p *Parts) asSystem(do func(context.Context, *nats.Conn) error) error {
 // server, suspended counters.
 func (p *Parts) revoked() (hubserver.Revoked, error) {
 	retired := p.Directory.Retired()
-	all := hubserver.Revoked{hubserver.CountersAccount: retired, registersAccount: slices.Clone(retired), operators.name: nil}
+	all := hubserver.Revoked{hubserver.CountersAccount: retired, registersAccount: slices.Clone(retired), operators.name: nil, feedAccount: p.Directory.RetiredReaders()}
 	for _, w := range p.Log.Writers() {
 		if w.User != "" && !w.Retired.IsZero() {
 			all[operators.name] = append(all[operators.name], w.User)

@@ -30,6 +30,9 @@ func (p *Parts) Operations() http.Handler {
 		registry.MustRegister(p.clockCollectors()...)
 		registry.MustRegister(p.Links.Collectors()...)
 	}
+	if p.runsTables() {
+		registry.MustRegister(p.Projector.Collectors()...)
+	}
 	if p.Validation != nil {
 		registry.MustRegister(p.Validation.Collectors()...)
 	}
@@ -47,9 +50,11 @@ func (p *Parts) Operations() http.Handler {
 	return mux
 }
 
+// runsTables reports whether this process keeps the tables up to date.
+func (p *Parts) runsTables() bool { return p.program == nil || p.program.runs("projector") }
+
 // checks returns the checks of what this process has.
 func (p *Parts) checks() (all []ops.Check) {
-	runsTables := p.program == nil || p.program.runs("projector")
 	for _, c := range []struct {
 		here bool
 		ops.Check
@@ -61,7 +66,7 @@ func (p *Parts) checks() (all []ops.Check) {
 		{true, ops.Check{Name: "log", Hint: "commits are lost or changed: stop, keep the folder as it is, see shomei log repair STREAM", Run: p.Log.Check}},
 		{p.Directory != nil, ops.Check{Name: "damage", Hint: "put back what is lost from a copy: stop, then shomei log repair KIND/ID or STREAM", Run: p.unharmed}},
 		{p.Warehouse != nil, ops.Check{Name: "engine", Hint: "the engine restarts by itself; see engine.log in the data folder", Run: func(ctx context.Context) error { return p.Warehouse.Ping(ctx) }}},
-		{runsTables, ops.Check{Name: "tables", Hint: "while they are rebuilt, wait; otherwise shomei rebuild makes them anew", Run: p.tablesNear}},
+		{p.runsTables(), ops.Check{Name: "tables", Hint: "while they are rebuilt, or catch up after a stop, wait; otherwise see engine.log and the load; shomei rebuild makes them anew", Run: p.tablesNear}},
 		{p.Vault != nil, ops.Check{Name: "vault", Hint: "put the newest copy of the vault back (runbook, Restore)", Run: p.keysThere}},
 		{p.Issuer != nil, ops.Check{Name: "outside", Hint: "shomei authority found lists them, shomei authority revoke ends them (runbook, Restore)", Run: p.foundSettled}},
 		{p.Issuer != nil, ops.Check{Name: "issuer", Hint: "put the authority's key file back under keys/ca", Run: func(ctx context.Context) error { return p.Issuer.Healthy(ctx) }}},
@@ -158,6 +163,9 @@ func (p *Parts) tablesNear(ctx context.Context) error {
 	behind, err := p.Projector.Lag(ctx)
 	if err == nil && behind > farBehind {
 		err = fmt.Errorf("the tables are %d commits behind the log", behind)
+	}
+	if err == nil {
+		err = p.Projector.Timely(ctx)
 	}
 	return err
 }

@@ -228,7 +228,7 @@ func (p *Parts) heed(ctx context.Context, records []eventlog.Record) error {
 	for _, r := range records {
 		writers = writers || r.Kind == events.KindAuthority && r.ID == events.AuthorityWriters
 		facts = facts || r.Kind == events.KindAuthority && r.ID == events.AuthorityLog
-		if r.Kind == events.KindOffice && p.Directory != nil {
+		if (r.Kind == events.KindOffice || r.Kind == events.KindAuthority && r.ID == events.AuthorityFeed) && p.Directory != nil {
 			counters = true
 			if err := p.Directory.Learn(r.Kind, r.ID, r.Commit); err != nil {
 				return err

@@ -143,6 +143,10 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 	if err := o.complete(&e); err != nil {
 		return Enrolled{}, err
 	}
+	// First, so that whoever has heard of the register has heard of the gateway.
+	if err := o.hub.enrolGateway(ctx, o.envelope(), e.Office, e.Role); err != nil {
+		return Enrolled{}, err
+	}
 	known, ok := o.hub.Directory.Counter(e.Counter)
 	if !ok {
 		if err := o.recordEnrolment(ctx, e); err != nil {
@@ -153,9 +157,6 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 		}
 	} else {
 		e.Code = known.Code
-	}
-	if err := o.hub.enrolGateway(ctx, o.envelope(), e.Office, e.Role); err != nil {
-		return Enrolled{}, err
 	}
 	bundle, err := o.hub.bundle(ctx, e.Counter, e.Office, e.Role, e.PublicKey)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
@@ -68,7 +69,10 @@ func newWire(t *testing.T) *wire {
 	var err error
 	outside.Key, err = nkeys.CreateAccount()
 	check(t, err)
-	accounts.Services = append(accounts.Services, outside)
+	readers := feed()
+	readers.Key, err = nkeys.CreateAccount()
+	check(t, err)
+	accounts.Services = append(accounts.Services, outside, readers)
 	s := natstest.StartWith(t, hubserver.Config{StoreDir: t.TempDir(), Port: -1, Reserve: -1, Accounts: &accounts})
 	w := &wire{t: t, server: &natstest.Operated{Server: s, Accounts: accounts}, heard: make(map[string]*nats.Subscription)}
 	w.log = w.server.As(t, accounts.Log, natstest.Everything)
@@ -369,6 +373,64 @@ func TestARegisterTellsChangesOfItsOwnOfficeAndNothingElse(t *testing.T) {
 			t.Errorf("a message beyond the bound: %v, heard %q", err, got)
 		}
 	}
+}
+
+// TestAReaderHearsItsPrefecturesAndNothingElse has the owner of the feed's account publish, and a reader of one prefecture listen
+// to everything, say everything and ask everything.
+func TestAReaderHearsItsPrefecturesAndNothingElse(t *testing.T) {
+	w := newWire(t)
+	account := w.service(feedAccount)
+	key, err := nkeys.CreateUser()
+	check(t, err)
+	public, err := key.PublicKey()
+	check(t, err)
+	chiba := directory.FeedReader{Reader: "chiba", PublicKey: public, Prefectures: []string{"12", "14"}}
+	token, err := keys{accounts: w.server.Accounts}.readerJWT(chiba)
+	check(t, err)
+	conn := natstest.Connect(t, w.server.URL(), nats.UserJWT(func() (string, error) { return token, nil }, key.Sign), nats.CustomInboxPrefix("_INBOX.chiba"))
+	own, err := conn.SubscribeSync(events.FeedSubjects("12"))
+	check(t, err)
+	var others []*nats.Subscription
+	for _, to := range []string{">", "shomei.>", "shomei.feed.>", "shomei.feed.*.x", events.FeedSubjects("13"), "_INBOX.>", "$JS.>", "$SYS.>"} {
+		sub, err := conn.SubscribeSync(to)
+		check(t, err)
+		others = append(others, sub)
+	}
+	check(t, conn.Flush())
+	owner := w.server.As(t, account.Key, natstest.Everything)
+	for _, subject := range []string{"shomei.feed.13.x", "shomei.feed.12x.x", "shomei.log.x", "_INBOX.tokyo.x", "shomei.feed.12.x"} {
+		check(t, owner.Publish(subject, []byte("news")))
+	}
+	check(t, owner.Flush())
+	if m, err := own.NextMsg(5 * time.Second); err != nil || m.Subject != "shomei.feed.12.x" {
+		t.Errorf("heard %v, %v", m, err)
+	}
+	for _, sub := range others {
+		if m, err := sub.NextMsg(20 * time.Millisecond); err == nil {
+			t.Errorf("on %s it heard %s", sub.Subject, m.Subject)
+		}
+	}
+	subjects := []string{
+		"shomei.feed.12.x", "_INBOX.chiba.x", "_INBOX.tokyo.x", hubserver.Presence, "$JS.API.INFO", "$JS.API.STREAM.INFO." + events.StreamName(0, 1),
+		"$JS.API.STREAM.MSG.GET." + events.StreamName(0, 1), "$SYS.REQ.USER.INFO", "$SYS.REQ.CLAIMS.UPDATE", registerlink.Subject("12237-main"),
+	}
+	answered, err := conn.SubscribeSync("_INBOX.chiba.x")
+	check(t, err)
+	for _, subject := range append(subjects, slices.Collect(maps.Keys(sayings()))...) {
+		check(t, conn.PublishRequest(subject, "_INBOX.chiba.x", []byte("from a reader")))
+	}
+	check(t, conn.Flush())
+	if got := w.heardOf("a reader"); len(got) > 0 {
+		t.Errorf("a reader was heard: %q", got)
+	}
+	if m, err := answered.NextMsg(0); err == nil {
+		t.Errorf("a reader was answered: %s", m.Data)
+	}
+	if got := w.came(); len(got) > 0 {
+		t.Errorf("a reader has stored in %v", got)
+	}
+	check(t, w.server.Revoke(hubserver.Revoked{feedAccount: {public}}))
+	natstest.Wait(t, time.Second, "the retired reader to be put out", func() bool { return !conn.IsConnected() })
 }
 
 // TestProgramsHearOnlyTheirOwn lets every program listen to everything while others speak: what the vault and the issuer are

@@ -61,6 +61,7 @@ func openAccounts(secrets *secret.Store, dir string) (a hubserver.Accounts, err 
 		{Name: readAccount, Asks: append(hubserver.ReadStreams("*"), published.ReaderMayPublish()...)},
 		operators.inOneProcess(),
 		registers(hubAccount),
+		feed(),
 	}
 	for _, key := range []struct {
 		file string
@@ -76,6 +77,7 @@ func openAccounts(secrets *secret.Store, dir string) (a hubserver.Accounts, err 
 		{"reader.nk", &a.Services[1].Key, nkeys.CreateAccount},
 		{accountFile(operators.name), &a.Services[2].Key, nkeys.CreateAccount},
 		{"registers.nk", &a.Services[3].Key, nkeys.CreateAccount},
+		{"feed.nk", &a.Services[4].Key, nkeys.CreateAccount},
 	} {
 		seed, err := secrets.Make(filepath.Join(dir, key.file), func() ([]byte, error) {
 			pair, err := key.make()
@@ -164,6 +166,7 @@ func RightsOutside() []OutsideRights {
 	return []OutsideRights{
 		{"counter", counterlink.CounterMayPublish("COUNTER"), counterlink.CounterMaySubscribe("COUNTER")},
 		{"register", register.Publish, register.Subscribe},
+		{"feed reader", []string{"nothing; nor does any service publish here yet"}, readerRights("READER", []string{"PREFECTURE"}).Subscribe},
 	}
 }
 
