@@ -124,6 +124,19 @@ var rules = []rule{
 		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/card/pcsc"}, never: []string{"github.com/ebfe/scard"},
 	},
 	{
+		reason: "a token's library is its vendor's code in our process, and needs cgo: one package loads it, and no counter",
+		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/secret/token"},
+		never: []string{"github.com/ThalesGroup/crypto11", "github.com/miekg/pkcs11"},
+	},
+	{
+		reason: "a counter's program has no keys of the centre to unlock, and is built without cgo for Windows",
+		of:     []string{"shomei/cmd/shomei-agent"}, whole: true, never: []string{"shomei/pkg/secret/..."},
+	},
+	{
+		reason: "the format of secret files is pkg/secret's: one way to read them, so that none is read in the clear where all must be sealed",
+		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/secret/..."}, never: []string{"filippo.io/age/..."},
+	},
+	{
 		reason: "projections write tables and nothing else: a rebuild must not mail every citizen again or command a card",
 		of:     []string{"shomei/services/projector/..."}, whole: true,
 		never: []string{"shomei/pkg/notice", "shomei/pkg/counterlink", "shomei/pkg/card/...", "shomei/pkg/ca/keyfile"},

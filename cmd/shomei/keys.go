@@ -150,7 +150,7 @@ func (a *app) listKeysCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := hub.Secrets(cmd.Context(), c)
+			list, err := hub.Secrets(c)
 			if err != nil {
 				return err
 			}
@@ -229,7 +229,7 @@ func (c *change) do(cmd *cobra.Command, program string, f func(*hub.Change) erro
 	if err == nil && c.config != "" {
 		named := defaults()
 		err = named.load(c.config)
-		named.Hub.Keys, named.Hub.Logger = c.unlocking(named.Keys), found.Logger
+		named.Hub.Unlocking, named.Hub.Logger = c.unlocking(named.Keys), found.Logger
 		found = named.Hub
 	}
 	if err != nil {

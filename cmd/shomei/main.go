@@ -81,5 +81,5 @@ func (a *app) looking() (hub.Config, error) {
 		return hub.Config{}, err
 	}
 	logger, err := a.Logger()
-	return hub.Config{Data: a.Data, Keys: unlock, Logger: logger}, err
+	return hub.Config{Data: a.Data, Unlocking: unlock, Logger: logger}, err
 }

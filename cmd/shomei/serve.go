@@ -48,7 +48,7 @@ func (a *app) allCommand() *cobra.Command {
 		if flags.Changed("log-level") {
 			c.Log.Level = a.LogLevel
 		}
-		c.Hub.Keys = a.unlocking(c.Keys)
+		c.Hub.Unlocking = a.unlocking(c.Keys)
 		if c.Hub.Logger, err = ops.NewLogger(os.Stderr, c.Log); err != nil {
 			return err
 		}

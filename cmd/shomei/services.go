@@ -43,7 +43,7 @@ func (a *app) runService(cmd *cobra.Command, name, file string) error {
 	if c.Hub.Logger, err = ops.NewLogger(os.Stderr, c.Log); err != nil {
 		return err
 	}
-	c.Hub.Keys = a.unlocking(c.Keys)
+	c.Hub.Unlocking = a.unlocking(c.Keys)
 	h, err := hub.Join(cmd.Context(), c.Hub, name)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (a *app) natsCommand() *cobra.Command {
 			if err := clean(c.Hub); err != nil {
 				return err
 			}
-			c.Hub.Keys = a.unlocking(c.Keys)
+			c.Hub.Unlocking = a.unlocking(c.Keys)
 			s.Out = args[0]
 			s.Settings = func(program, data, server string) ([]byte, error) { return c.of(program, data, server, s.Tables) }
 			made, err := hub.Separate(cmd.Context(), c.Hub, s)

@@ -20,8 +20,13 @@ const childVariable = "SHOMEI_SECRET_TEST_CHILD"
 const credential = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX"
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childVariable); dir != "" {
-		if err := sealAll(dir); err != nil {
+	if order := os.Getenv(childVariable); order != "" {
+		do := sealAll
+		dir, unseals := strings.CutPrefix(order, "unseal ")
+		if unseals {
+			do = unsealAll
+		}
+		if err := do(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -78,6 +83,18 @@ func sealAll(dir string) error {
 	}
 	_, err = s.Seal(dir, paths(dir), u)
 	return err
+}
+
+func unsealAll(dir string) error {
+	u, err := fixed()
+	if err != nil {
+		return err
+	}
+	s, err := Open(dir, u)
+	if err != nil {
+		return err
+	}
+	return s.Unseal(dir, paths(dir), u)
 }
 
 func fixed() (Unlock, error) { return WithCredential(credential) }
@@ -219,11 +236,30 @@ func TestASealingThatWasKilledIsFinished(t *testing.T) {
 	}
 }
 
-// killed has a process seal the folder that dies at a point.
-func killed(t *testing.T, dir, at string) {
+func TestAnUnsealingThatWasKilledIsFinished(t *testing.T) {
+	for _, point := range crashpoint.List() {
+		t.Run(point, func(t *testing.T) {
+			dir, files := folder(t)
+			u := must(fixed())(t)
+			must((*Store)(nil).Seal(dir, files, u))(t)
+			killed(t, "unseal "+dir, point)
+			opens(t, must(Open(dir, u))(t), dir)
+			if err := unsealAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			opens(t, nil, dir)
+			if left := must(os.ReadDir(dir))(t); len(left) != len(names) {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+// killed has a process seal or unseal a folder that dies at a point.
+func killed(t *testing.T, order, at string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+dir, crashpoint.Variable+"="+at)
+	cmd.Env = append(os.Environ(), childVariable+"="+order, crashpoint.Variable+"="+at)
 	if out, err := cmd.CombinedOutput(); err == nil || len(out) > 0 {
 		t.Fatalf("the child was not killed at %s: %s %v", at, out, err)
 	}

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,9 +98,26 @@ func (c *centre) warehouse() (*warehouse.Warehouse, error) {
 	if err := json.Unmarshal(text, &at); err != nil || at.PID != c.running().Pid {
 		return nil, errors.Join(err, errAbsent)
 	}
-	c.tables, err = warehouse.Open(c.t.Context(), warehouse.Config{DSN: at.Engine, Logger: slog.New(slog.DiscardHandler)})
+	c.tables, err = warehouse.Open(c.t.Context(), warehouse.Config{DSN: c.signedIn(at.Engine), Logger: slog.New(slog.DiscardHandler)})
 	c.address = string(text)
 	return c.tables, err
+}
+
+// signedIn adds the password of tables that a program of its own serves: its address alone stands in running.json.
+func (c *centre) signedIn(tables string) string {
+	c.t.Helper()
+	at, err := url.Parse(tables)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if at.User == nil {
+		password, err := os.ReadFile(filepath.Join(c.data, "keys", "engine.password"))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		at.User = url.UserPassword("shomei", strings.TrimSpace(string(password)))
+	}
+	return at.String()
 }
 
 // ask asks the tables of shomei all until they answer.

@@ -140,7 +140,7 @@ func (c *centre) engine() string {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return at.Engine
+	return c.signedIn(at.Engine)
 }
 
 // TestTheScanFindsWhatIsPlanted puts a name into each kind of place, of a world that otherwise leaks nothing.

@@ -20,7 +20,6 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/ops"
-	"shomei/pkg/secret"
 )
 
 // Change changes a key of a centre that is stopped, or of one of its programs. It holds the data folder meanwhile.
@@ -67,19 +66,26 @@ func (p *Parts) changing(program string, parts []string) ([]part, error) {
 		return list, nil
 	}
 	p.program = programNamed(program)
+	return needed(joining, wanted), p.ownFolder()
+}
+
+// ownFolder returns an error unless the folder is the program's, and its configuration says where the others are.
+func (p *Parts) ownFolder() error {
 	own := slices.DeleteFunc(slices.Clone(p.program.secrets), func(file string) bool { return strings.HasSuffix(file, ".password") })
 	for _, role := range p.program.roles {
 		own = append(own, filepath.Join("writers", string(role)+".nk"))
 	}
 	for _, file := range own {
 		if _, err := os.Stat(p.path("keys", file)); err != nil {
-			return nil, fmt.Errorf("%w: this is done in the folder of shomei %s, and %s is not it: give its configuration with --config", ops.ErrConfig, program, p.Data)
+			return fmt.Errorf("%w: this is done in the folder of shomei %s, and %s is not it: give its configuration with --config",
+				ops.ErrConfig, p.program.name, p.Data)
 		}
 	}
 	if len(p.Servers) == 0 {
-		return nil, fmt.Errorf("%w: the services of this centre are programs of their own: give the configuration of shomei %s with --config", ops.ErrConfig, program)
+		return fmt.Errorf("%w: the services of this centre are programs of their own: give the configuration of shomei %s with --config",
+			ops.ErrConfig, p.program.name)
 	}
-	return needed(joining, wanted), nil
+	return nil
 }
 
 // openStoppedLog opens the log of a centre in one process as it is.
@@ -197,24 +203,6 @@ func (c *Change) replaceWriter(ctx context.Context, root nkeys.KeyPair, role eve
 	return c.recordWriters(ctx, c.by.envelope(), root, func() ([]*events.Event, error) { return due, nil })
 }
 
-// rootIn reads the root's key, wherever its file lies.
-func (p *Parts) rootIn(file string) (nkeys.KeyPair, error) {
-	secrets := p.secrets
-	if sealed, err := secret.SealedFile(file); err != nil {
-		return nil, fmt.Errorf("the key of the root: %w", err)
-	} else if !sealed {
-		secrets = nil // it comes from elsewhere
-	}
-	root, err := existingKey(secrets, file)
-	if err != nil {
-		return nil, err
-	}
-	if public, err := root.PublicKey(); err != nil || public != p.keys.root {
-		return nil, refuse("%s is not the key of this centre's root, whose public key is %s", file, p.keys.root)
-	}
-	return root, nil
-}
-
 // folderOf returns the folder of the program that has a role, held so that it does not run meanwhile.
 func (c *Change) folderOf(ctx context.Context, role eventlog.Role) (*Parts, error) {
 	i := slices.IndexFunc(programs, func(g program) bool { return slices.Contains(g.roles, role) })
@@ -241,7 +229,7 @@ func (c *Change) holdProgram(ctx context.Context, name string) (*Parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	other := newParts(Config{Data: folder, Keys: c.Keys, Logger: c.Logger})
+	other := newParts(Config{Data: folder, Unlocking: c.Unlocking, Logger: c.Logger})
 	if err := other.hold(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("shomei %s has to be stopped: %w", name, err), other.Close())
 	}
@@ -329,7 +317,7 @@ func (c *Change) NATS(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	at := newParts(Config{Data: folder, Keys: c.Keys, Logger: c.Logger})
+	at := newParts(Config{Data: folder, Unlocking: c.Unlocking, Logger: c.Logger})
 	if err := at.unlock(); err != nil {
 		return err
 	}

@@ -192,7 +192,7 @@ func TestKeysOfProgramsAreChangedByCommand(t *testing.T) {
 	by := byCredential(t)
 	_, err = Seal(t.Context(), c, by)
 	check(t, err)
-	c.Keys = by
+	c.Unlocking = by
 	s := Separation{Out: filepath.Join(t.TempDir(), "out"), Tables: "127.0.0.1:8123", Settings: func(program, data, server string) ([]byte, error) {
 		c.Servers = []string{server}
 		return settings(program, data, server)

@@ -67,8 +67,8 @@ type Config struct {
 	// Patience is how long a counter may take before it begins a command; 0: an hour.
 	Patience time.Duration   `toml:"-"`
 	Switches regime.Switches `toml:"-"`
-	// Keys says what unlocks the secret files of Data.
-	Keys Unlocking `toml:"-"`
+	// Unlocking says what unlocks the secret files of Data.
+	Unlocking Unlocking `toml:"-"`
 	// Engine overrides how the engine is started; Path is always under Data.
 	Engine engine.Config `toml:"-"`
 	Logger *slog.Logger  `toml:"-"`

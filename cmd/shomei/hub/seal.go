@@ -54,7 +54,7 @@ func Seal(ctx context.Context, c Config, to Unlocking) (count int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	files, err := p.secretFiles()
+	files, err := p.settledFiles()
 	if err == nil {
 		p.secrets, err = p.secrets.Seal(p.path("keys"), files, with)
 	}
@@ -72,14 +72,14 @@ func Unseal(ctx context.Context, c Config) (count int, err error) {
 	if err != nil || kind == secret.Clear {
 		return 0, err
 	}
-	with, err := p.Keys.with(kind, false)
+	with, err := p.Unlocking.with(kind, false)
 	if err == nil {
 		p.secrets, err = secret.Open(p.path("keys"), with)
 	}
 	if err != nil {
 		return 0, err
 	}
-	files, err := p.secretFiles()
+	files, err := p.settledFiles()
 	if err == nil {
 		err = p.secrets.Unseal(p.path("keys"), files, with)
 	}
@@ -88,12 +88,20 @@ func Unseal(ctx context.Context, c Config) (count int, err error) {
 
 // holdKeys holds the data folder of a stopped centre or program, so that nobody else reads or writes its keys.
 func holdKeys(ctx context.Context, c Config) (*Parts, error) {
-	p := newParts(c)
-	if _, err := os.Stat(p.path("keys", rootPublic)); err != nil {
-		return nil, fmt.Errorf("%s: %w: give the folder with --data", c.Data, ErrNoData)
+	p, err := keysOf(c)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.hold(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func keysOf(c Config) (*Parts, error) {
+	p := newParts(c)
+	if _, err := os.Stat(p.path("keys", rootPublic)); err != nil {
+		return nil, fmt.Errorf("%s: %w: give the folder with --data", c.Data, ErrNoData)
 	}
 	return p, nil
 }
@@ -114,7 +122,7 @@ func (p *Parts) unlockNow(to Unlocking) error {
 			return err
 		}
 	}
-	p.Keys.Unlock = secret.Clear
+	p.Unlocking.Unlock = secret.Clear
 	return p.unlock()
 }
 
@@ -157,22 +165,34 @@ func (u Unlocking) prepare() error {
 	return nil
 }
 
-// secretFiles lists the secret files of the data folder. What a killed process left half written is shredded.
+// settledFiles lists the secret files of a folder that this process holds, and shreds what a killed process left half written.
+func (p *Parts) settledFiles() ([]string, error) {
+	files, err := p.secretFiles()
+	for i := 0; i < len(files) && err == nil; {
+		if !halfWritten(files[i]) {
+			i++
+			continue
+		}
+		err = shred.Remove(files[i])
+		files = slices.Delete(files, i, i+1)
+	}
+	return files, err
+}
+
+// halfWritten reports whether a file was to take another's place and did not come to it.
+func halfWritten(path string) bool { return strings.HasPrefix(filepath.Base(path), ".") }
+
+// secretFiles lists the secret files of the data folder, and those that are half written.
 func (p *Parts) secretFiles() (files []string, err error) {
 	err = filepath.WalkDir(p.path("keys"), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		rest, err := filepath.Rel(p.path("keys"), path)
-		switch {
-		case err != nil:
-			return err
-		case strings.HasPrefix(entry.Name(), "."):
-			return shred.Remove(path)
-		case p.isSecret(rest):
+		if err == nil && p.isSecret(rest) {
 			files = append(files, path)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -213,13 +233,12 @@ type Secret struct {
 	Public string `json:"public,omitempty"`
 }
 
-// Secrets lists the secret files of a stopped centre or program.
-func Secrets(ctx context.Context, c Config) (list []Secret, err error) {
-	p, err := holdKeys(ctx, c)
+// Secrets lists the secret files of a centre or program.
+func Secrets(c Config) (list []Secret, err error) {
+	p, err := keysOf(c)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, p.Close()) }()
 	if err := p.unlock(); err != nil {
 		return nil, err
 	}
@@ -227,6 +246,7 @@ func Secrets(ctx context.Context, c Config) (list []Secret, err error) {
 	if err != nil {
 		return nil, err
 	}
+	files = slices.DeleteFunc(files, halfWritten)
 	for _, file := range files {
 		one, err := p.describe(file)
 		if err != nil {
@@ -335,8 +355,11 @@ func publicOfPEM(content []byte) []byte {
 // TakeRoot moves the root's key out of the data folder into a file, in the clear: no running service needs it, and sealing the
 // folder anew must not leave it behind unreadable.
 func TakeRoot(c Config, file string) error {
-	p := newParts(c)
-	if err := (Unlocking{File: file}).apart(p.Data); err != nil {
+	p, err := keysOf(c)
+	if err == nil {
+		err = (Unlocking{File: file}).apart(p.Data)
+	}
+	if err != nil {
 		return err
 	}
 	if err := p.unlock(); err != nil {

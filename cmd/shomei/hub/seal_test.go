@@ -88,8 +88,10 @@ func TestACopyOfASealedFolderIsWorthNothing(t *testing.T) {
 		t.Fatalf("sealed %d of %d: %v", count, len(before), err)
 	}
 	refusesWithoutUnlock(t, c)
-	c.Keys = by
-	h, err := Start(t.Context(), c, ByHand...)
+	c.Unlocking = by
+	running := c
+	running.Port = 0 // any
+	h, err := Start(t.Context(), running, ByHand...)
 	check(t, err)
 	_, err = h.Source(t.Context(), "12237-main", "register")
 	check(t, err)
@@ -129,7 +131,7 @@ func TestACopyOfASealedFolderIsWorthNothing(t *testing.T) {
 // listed compares the list of secrets, which tells none.
 func listed(t *testing.T, c Config, count int) {
 	t.Helper()
-	list, err := Secrets(t.Context(), c)
+	list, err := Secrets(c)
 	if err != nil || len(list) != count {
 		t.Fatalf("%d secrets, want %d: %v", len(list), count, err)
 	}
@@ -149,7 +151,7 @@ func refusesWithoutUnlock(t *testing.T, c Config) {
 	other := byCredential(t)
 	check(t, other.prepare())
 	for want, keys := range map[error]Unlocking{secret.ErrLocked: {}, secret.ErrWrong: other, ops.ErrConfig: {Unlock: secret.Passphrase}} {
-		c.Keys = keys
+		c.Unlocking = keys
 		if h, err := Start(t.Context(), c, ByHand...); !errors.Is(err, want) {
 			t.Errorf("started with %+v: %v", keys, errors.Join(err, h.Close()))
 		}
@@ -176,8 +178,8 @@ func refusesWhatIsPlain(t *testing.T, c Config) {
 	}
 	check(t, os.Rename(lock+".away", lock))
 	inside := c
-	inside.Keys.File = filepath.Join(c.Data, "passphrase")
-	if _, err := Seal(t.Context(), c, inside.Keys); !errors.Is(err, ops.ErrConfig) {
+	inside.Unlocking.File = filepath.Join(c.Data, "passphrase")
+	if _, err := Seal(t.Context(), c, inside.Unlocking); !errors.Is(err, ops.ErrConfig) {
 		t.Errorf("sealed by what lies in the folder: %v", err)
 	}
 }

@@ -102,7 +102,7 @@ func (u Unlocking) tokenKey(pin string) token.Config {
 
 // unlock opens the store of the folder's secret files, and holds the folder to what the configuration says of it.
 func (p *Parts) unlock() error {
-	if err := p.Keys.check(); err != nil {
+	if err := p.Unlocking.check(); err != nil {
 		return err
 	}
 	folder := p.path("keys")
@@ -111,15 +111,15 @@ func (p *Parts) unlock() error {
 		return err
 	}
 	switch {
-	case kind == secret.Clear && p.Keys.Unlock == secret.Clear:
+	case kind == secret.Clear && p.Unlocking.Unlock == secret.Clear:
 		return nil
 	case kind == secret.Clear:
 		return p.beginSealed(folder)
-	case p.Keys.Unlock != secret.Clear && p.Keys.Unlock != kind:
+	case p.Unlocking.Unlock != secret.Clear && p.Unlocking.Unlock != kind:
 		return fmt.Errorf("%w: unlock of [keys] is %s, and the keys in %s are sealed by %s: shomei keys seal --unlock %[2]s changes it",
-			ops.ErrConfig, p.Keys.Unlock, folder, kind)
+			ops.ErrConfig, p.Unlocking.Unlock, folder, kind)
 	}
-	with, err := p.Keys.with(kind, false)
+	with, err := p.Unlocking.with(kind, false)
 	if err == nil {
 		p.secrets, err = secret.Open(folder, with)
 	}
@@ -136,9 +136,9 @@ func (p *Parts) unlock() error {
 func (p *Parts) beginSealed(folder string) error {
 	if _, err := os.Stat(filepath.Join(folder, rootPublic)); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: the keys in %s are in the clear, and unlock of [keys] wants them sealed by %s: run shomei keys seal, or find out who unsealed them",
-			secret.ErrPlain, folder, p.Keys.Unlock)
+			secret.ErrPlain, folder, p.Unlocking.Unlock)
 	}
-	with, err := p.Keys.with(p.Keys.Unlock, true)
+	with, err := p.Unlocking.with(p.Unlocking.Unlock, true)
 	if err != nil {
 		return err
 	}

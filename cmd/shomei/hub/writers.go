@@ -151,7 +151,7 @@ func (p *Parts) enrolments(ctx context.Context) (due []*events.Event, err error)
 
 // record writes as the root, whose key is read for this alone.
 func (p *Parts) record(ctx context.Context, due []*events.Event) error {
-	root, err := existingKey(p.secrets, p.path("keys", rootFile))
+	root, err := p.rootIn(p.path("keys", rootFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("writers of the log must be enrolled, and only the root can: put keys/%s back for one start: %w", rootFile, err)
 	}
@@ -159,6 +159,26 @@ func (p *Parts) record(ctx context.Context, due []*events.Event) error {
 		return err
 	}
 	return p.recordWriters(ctx, p.envelope(), root, func() ([]*events.Event, error) { return due, nil })
+}
+
+// rootIn reads the root's key, wherever its file lies. It is in the clear where it comes from elsewhere.
+func (p *Parts) rootIn(file string) (nkeys.KeyPair, error) {
+	sealed, err := secret.SealedFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("the key of the root: %w", err)
+	}
+	secrets := p.secrets
+	if !sealed {
+		secrets = nil
+	}
+	root, err := existingKey(secrets, file)
+	if err != nil {
+		return nil, err
+	}
+	if public, err := root.PublicKey(); err != nil || public != p.keys.root {
+		return nil, refuse("%s is not the key of this centre's root, whose public key is %s", file, p.keys.root)
+	}
+	return root, nil
 }
 
 // recordWriters records what is due about writers with the key of the root.
