@@ -20,21 +20,33 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// SignTBS signs to-be-signed bytes and returns the certificate as DER. The bytes come from a log and are not trusted:
-// [CheckTBS] compares them with the generation's name, key id and validity, with the profile and with the rule against
-// false colours, before the key is used. The signature is verified, because a faulty RSA signature can reveal the
-// private key. Signing the same bytes again gives the same certificate.
+// SignTBS checks to-be-signed bytes as [CheckTBS] does, signs them and returns the certificate as DER.
 func SignTBS(g *Generation, signer crypto.Signer, tbs []byte) ([]byte, error) {
 	if g == nil || signer == nil {
 		return nil, fmt.Errorf("signing a certificate: %w: generation and signer are both needed", ErrNoGeneration)
 	}
-	if !g.PublicKey().Equal(signer.Public()) {
-		return nil, fmt.Errorf("signing a certificate: %w: the signer does not hold the key of authority %s", ErrKey, g)
-	}
-	if _, err := CheckTBS(g, tbs); err != nil {
+	checked, err := CheckTBS(g, tbs)
+	if err != nil {
 		return nil, fmt.Errorf("signing a certificate: %w", err)
 	}
-	return seal(signer, g.PublicKey(), tbs)
+	return checked.Sign(signer)
+}
+
+// Checked is a certificate that is still unsigned, from to-be-signed bytes that have passed [CheckTBS].
+type Checked struct {
+	*x509.Certificate
+	generation *Generation
+	tbs        []byte
+}
+
+// Sign signs the bytes and returns the certificate as DER. The signature is verified, because a faulty RSA signature can
+// reveal the private key. Signing the same bytes again gives the same certificate.
+func (c *Checked) Sign(signer crypto.Signer) ([]byte, error) {
+	key := c.generation.PublicKey()
+	if !key.Equal(signer.Public()) {
+		return nil, fmt.Errorf("signing a certificate: %w: the signer does not hold the key of authority %s", ErrKey, c.generation)
+	}
+	return seal(signer, key, c.tbs)
 }
 
 // seal signs tbs and verifies the signature.
@@ -61,11 +73,11 @@ func assemble(tbs, signature []byte) ([]byte, error) {
 	return b.Bytes()
 }
 
-// CheckTBS checks all that [SignTBS] demands of to-be-signed bytes, and returns the certificate they describe, still
-// unsigned: the issuer's name and key id, validity within the authority's, the key; then it rebuilds the bytes from
-// their content and compares, so that only the exact profile passes. Errors wrap [ErrProfile], [ErrKey],
-// [ErrOutsideAuthority] or [ErrFalseColours].
-func CheckTBS(g *Generation, tbs []byte) (*x509.Certificate, error) {
+// CheckTBS checks to-be-signed bytes, which come from a log and are not trusted: the issuer's name and key id, validity
+// within the authority's, the key, the rule against false colours; then it rebuilds the bytes from their content and
+// compares, so that only the exact profile passes. Errors wrap [ErrProfile], [ErrKey], [ErrOutsideAuthority] or
+// [ErrFalseColours].
+func CheckTBS(g *Generation, tbs []byte) (*Checked, error) {
 	if err := checkColours(tbs); err != nil {
 		return nil, err
 	}
@@ -90,7 +102,7 @@ func CheckTBS(g *Generation, tbs []byte) (*x509.Certificate, error) {
 	if !bytes.Equal(again, tbs) {
 		return nil, fmt.Errorf("%w: the bytes to be signed are not what kind %s makes of their content", ErrProfile, g.Kind)
 	}
-	return cert, nil
+	return &Checked{cert, g, again}, nil
 }
 
 // OnPhone reports whether a certificate made here is for a smartphone, by its policy.

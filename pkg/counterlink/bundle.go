@@ -158,7 +158,7 @@ func (b Bundle) Secrets() (Secrets, error) {
 	err := errors.Join(b.read(b.Key, &seed), b.read(b.SealKey, &secret))
 	if err == nil {
 		defer clear(seed)
-		s.Key, err = nkeys.FromSeed(seed)
+		s.Key, err = ParseSigningKey(seed)
 	}
 	if err == nil {
 		defer clear(secret)

@@ -118,6 +118,15 @@ type derivedKey struct {
 	public  string
 }
 
+// ParseSigningKey reads the seed of a key that signs often.
+func ParseSigningKey(seed []byte) (nkeys.KeyPair, error) {
+	key, err := nkeys.FromSeed(seed)
+	if err != nil {
+		return nil, err
+	}
+	return derive(key)
+}
+
 func derive(key nkeys.KeyPair) (nkeys.KeyPair, error) {
 	public, err := key.PublicKey()
 	if err != nil {

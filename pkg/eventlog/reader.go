@@ -17,6 +17,8 @@ const (
 	pullHeartbeat = 2 * time.Second
 	pullExpiry    = 30 * time.Second
 	reopenWait    = 100 * time.Millisecond
+	// passingExpiry is that of a consumer which is left for the tail soon: until it has passed, the server goes on sending.
+	passingExpiry = 2 * pullHeartbeat
 	// idleLife is how long the server keeps a consumer nobody pulls from.
 	idleLife = 5 * time.Minute
 )
@@ -121,9 +123,9 @@ func (l *Log) newReader(s *stream, kinds []string, next uint64, out chan<- item)
 	return r
 }
 
-// pass reads with one consumer until that fails. It returns nil once a bounded reader has reached its end.
+// pass reads, with consumers of its own and from the tail, until one of them fails. It returns nil once a bounded reader
+// has reached its end.
 func (r *reader) pass(ctx context.Context) error {
-	connection := r.log.connection.Load().ended
 	if err := r.log.serve(ctx, r.stream); err != nil {
 		return err
 	}
@@ -133,6 +135,22 @@ func (r *reader) pass(ctx context.Context) error {
 	if err := r.arrive(ctx); err != nil || r.bounded && r.arrived {
 		return err
 	}
+	for {
+		if r.rides() {
+			if err := r.ride(ctx); !errors.Is(err, errLate) {
+				return err
+			}
+		}
+		if err := r.consume(ctx); !errors.Is(err, errRide) {
+			return err
+		}
+	}
+}
+
+// consume reads with a consumer of its own. The error is errRide once the tail will do.
+func (r *reader) consume(ctx context.Context) error {
+	connection := r.log.connection.Load().ended
+	r.sent = 0
 	consumer, err := r.stream.handle.CreateConsumer(ctx, consumerFrom(r.next, r.filter))
 	if err != nil {
 		return err
@@ -143,8 +161,11 @@ func (r *reader) pass(ctx context.Context) error {
 		}
 		r.due = consumer.CachedInfo().NumPending
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(r.batch),
-		jetstream.PullHeartbeat(pullHeartbeat), jetstream.PullExpiry(pullExpiry))
+	expiry := pullExpiry
+	if len(r.filter) == 0 && !r.bounded {
+		expiry = passingExpiry
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(r.batch), jetstream.PullHeartbeat(pullHeartbeat), jetstream.PullExpiry(expiry))
 	if err != nil {
 		return err
 	}
@@ -248,7 +269,7 @@ func (r *reader) whole(ctx context.Context) error {
 	}
 }
 
-// receive handles what the server sends and, when its turn comes, what this process itself has stored.
+// receive handles what the server sends and, when its turn comes, what is known already.
 func (r *reader) receive(ctx context.Context, messages jetstream.MessagesContext) error {
 	sent := make(chan jetstream.Msg, 64)
 	ended := make(chan error, 1)
@@ -278,9 +299,12 @@ func (r *reader) receive(ctx context.Context, messages jetstream.MessagesContext
 			}
 			continue
 		}
-		own, ok, grown := r.stream.tail.at(r.next)
-		if ok {
-			if err := r.give(ctx, own.subject, own.data, own.sequence, own.at); err != nil {
+		if r.rides() {
+			return errRide
+		}
+		known, _, grown := r.stream.tail.at(r.next)
+		if known != nil {
+			if err := r.take(ctx, known); err != nil {
 				return err
 			}
 			continue
@@ -406,12 +430,21 @@ func (r *reader) tell(ctx context.Context, told item) error {
 	}
 }
 
+// unwanted returns the item for a commit of a kind that the reader does not want, undecoded.
+func (r *reader) unwanted(subject string, data []byte, sequence uint64) (item, bool) {
+	if len(r.kinds) == 0 {
+		return item{}, false
+	}
+	kind, id, err := events.ParseLogSubject(subject)
+	if err != nil || wanted(r.kinds, kind) {
+		return item{}, false
+	}
+	return item{record: Record{Kind: kind, ID: id, Stored: data, Stream: r.stream.name, Sequence: sequence}, skip: true}, true
+}
+
 func (r *reader) decode(subject string, data []byte, sequence uint64, at time.Time) item {
-	if len(r.kinds) > 0 {
-		kind, id, err := events.ParseLogSubject(subject)
-		if err == nil && !wanted(r.kinds, kind) {
-			return item{record: Record{Kind: kind, ID: id, Stored: data, Stream: r.stream.name, Sequence: sequence}, skip: true}
-		}
+	if skipped, ok := r.unwanted(subject, data, sequence); ok {
+		return skipped
 	}
 	writers := *r.log.trust.Load()
 	record, err := writers.read(subject, data, r.stream.name, sequence, at)

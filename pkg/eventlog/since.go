@@ -80,11 +80,16 @@ func (l *Log) HistorySince(ctx context.Context, r Record) ([]Record, error) {
 
 // recall decodes commits that were verified before.
 func (l *Log) recall(t target, p past) ([]Record, error) {
-	writers := *l.trust.Load()
+	writers := l.trust.Load()
 	records := make([]Record, len(p))
 	for i, s := range p {
 		var err error
-		if records[i], err = writers.read(t.subject, s.data, t.stream.name, s.sequence, s.at); err != nil {
+		if recent, _, _ := t.stream.tail.at(s.sequence); recent != nil {
+			records[i], err = recent.read(writers, t.stream.name, false)
+		} else {
+			records[i], err = writers.read(t.subject, s.data, t.stream.name, s.sequence, s.at)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("recalling %s/%s: %w", t.kind, t.id, err)
 		}
 	}

@@ -206,14 +206,14 @@ func (i *Issuer) sign(ctx context.Context, file dossier.Dossier, history []event
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotBelieved, err)
 	}
-	if err := matches(content, authorized); err != nil {
+	if err := matches(content.Certificate, authorized); err != nil {
 		return nil, err
 	}
 	signer, err := i.signers.of(g)
 	if err != nil {
 		return nil, err
 	}
-	return ca.SignTBS(g, signer, tbs)
+	return content.Sign(signer)
 }
 
 // generation returns the key that the authorisation names, after checking that it belongs to the named authority and

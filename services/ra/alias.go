@@ -2,6 +2,7 @@ package ra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"shomei/events"
@@ -14,16 +15,20 @@ func correctsCode(c *events.Claim) bool {
 	return c.GetRecordChangeNotified().GetChange() == events.RecordChange_RECORD_CHANGE_RESIDENT_CODE
 }
 
+// errAliased: the code that a claim names was corrected to another meanwhile; the claim comes again.
+var errAliased = errors.New("the history continues under another code")
+
 // maxAliases bounds how often a person's code can be corrected.
 const maxAliases = 16
 
-// resolve returns the subscriber whose history an id refers to: itself, or the one whose code was corrected to it.
+// resolve returns the subscriber whose history an id refers to: itself, or the one whose code was corrected to it. That
+// may be old by a moment; whoever decides on it looks at what the decision is stored behind.
 func (a *attempt) resolve(ctx context.Context, id string) (string, error) {
 	for range maxAliases {
 		if !events.ValidID(id) {
 			return id, nil
 		}
-		head, err := a.Log.Load(ctx, events.KindSubscriber, id)
+		head, err := a.Log.LoadSince(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: id})
 		if err != nil {
 			return "", fmt.Errorf("resolving a subscriber: %w", err)
 		}

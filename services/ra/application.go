@@ -27,9 +27,10 @@ func (a *attempt) application(ctx context.Context, fact *events.ApplicationRecei
 		return err
 	}
 	a.unclaimed = fact.Card != "" && regime.HandlingOf(fact.Operation).Claims
-	_, err = a.update(ctx, constantly(&command))
-	if !errors.Is(err, errUnclaimed) {
-		return err
+	if !a.unclaimed || !a.promises(ctx, command) {
+		if _, err = a.update(ctx, constantly(&command)); !errors.Is(err, errUnclaimed) {
+			return err
+		}
 	}
 	var meanwhile sync.WaitGroup
 	meanwhile.Go(a.makeKeys)
@@ -41,6 +42,21 @@ func (a *attempt) application(ctx context.Context, fact *events.ApplicationRecei
 	command.CardTaken, a.unclaimed = !claimed, false
 	_, err = a.update(ctx, constantly(&command))
 	return err
+}
+
+// promises reports whether an application would be accepted by what this process knows, which spares the log a look.
+// What it doesn't know the update finds.
+func (a *attempt) promises(ctx context.Context, command lifecycle.Apply) bool {
+	head, err := a.Log.LoadSince(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: a.subscriber})
+	if err != nil || a.received.Redelivered {
+		return false
+	}
+	state, err := lifecycle.DecodeSubscriber(head.State)
+	if err != nil {
+		return false
+	}
+	decided, err := lifecycle.Decide(state, command, head.Now)
+	return err == nil && accepts(decided)
 }
 
 // makeKeys has the vault write a new person's keys to disk while the card is being claimed, because the decision will

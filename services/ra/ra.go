@@ -372,6 +372,9 @@ func (a *attempt) update(ctx context.Context, command func(eventlog.Head, *event
 		if err != nil {
 			return nil, err
 		}
+		if state.AliasOf != "" {
+			return nil, errAliased
+		}
 		cmd, err := command(h, state)
 		if err != nil {
 			return nil, err

@@ -85,7 +85,7 @@ type part struct {
 	run  func(context.Context, Options) ([]Figure, error)
 }
 
-var parts = []part{{"decisions", decisions}, {"acts", acts}, {"replay", replay}, {"idle", idle}}
+var parts = []part{{"decisions", decisions}, {"acts", acts}, {"apart", actsApart}, {"replay", replay}, {"idle", idle}}
 
 // Parts returns the names for Options.Only.
 func Parts() []string {
@@ -170,6 +170,9 @@ func Print(out io.Writer, figures []Figure) {
 	t.AppendHeader(table.Row{"", "figure", "value", "unit", "floor", "of floor", "goal", ""})
 	for _, f := range figures {
 		row := table.Row{f.Part, f.Name, number(f.Value), f.Unit, "", "", f.goal(), ""}
+		if f.Unit == "" { // not measured
+			row[2] = ""
+		}
 		if f.Floor > 0 {
 			row[4], row[5] = number(f.Floor), fmt.Sprintf("%.0f %%", 100*f.Share())
 		}

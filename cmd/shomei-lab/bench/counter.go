@@ -34,14 +34,21 @@ type counter struct {
 	changed   chan struct{}
 }
 
-// openCounter enrols a counter and links it up.
-func openCounter(ctx context.Context, h *hub.Hub, office, id, code string) (*counter, error) {
+// enrolment is a counter that is enrolled, with its bundle in a folder.
+type enrolment struct {
+	office, id, folder string
+	voice              hub.Voice
+}
+
+// enrol enrols a counter.
+func enrol(ctx context.Context, h *hub.Hub, office, id, code string) (enrolment, error) {
 	voice, err := h.Voice(ctx, office, id, "counter", code)
-	if err != nil {
-		return nil, err
-	}
-	folder := filepath.Join(h.Data, "counters", id)
-	secret, err := os.ReadFile(filepath.Join(folder, "seal.key"))
+	return enrolment{office, id, filepath.Join(h.Data, "counters", id), voice}, err
+}
+
+// link opens a counter's link.
+func (e enrolment) link() (*counter, error) {
+	secret, err := os.ReadFile(filepath.Join(e.folder, "seal.key"))
 	if err != nil {
 		return nil, err
 	}
@@ -49,20 +56,20 @@ func openCounter(ctx context.Context, h *hub.Hub, office, id, code string) (*cou
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := counterlink.ReadBundle(folder)
+	bundle, err := counterlink.ReadBundle(e.folder)
 	if err != nil {
 		return nil, err
 	}
 	d := &counter{
-		down: make(chan *events.Downlink, 64), id: id, office: office, voice: voice, changed: make(chan struct{}),
+		down: make(chan *events.Downlink, 64), id: e.id, office: e.office, voice: e.voice, changed: make(chan struct{}),
 		ended: make(chan error, 1),
 	}
 	d.head.Epoch = uuid.NewString()
-	if d.conn, err = bundle.Dial(voice.Key); err != nil {
+	if d.conn, err = bundle.Dial(e.voice.Key); err != nil {
 		return nil, err
 	}
 	d.link, err = counterlink.NewLink(counterlink.LinkConfig{
-		Conn: d.conn, Counter: id, Outbox: d, SealKey: key, Writers: bundle.HubWriters, Received: d.received, Logger: h.Logger,
+		Conn: d.conn, Counter: e.id, Outbox: d, SealKey: key, Writers: bundle.HubWriters, Received: d.received, Logger: silent,
 	})
 	if err != nil {
 		d.conn.Close()

@@ -155,7 +155,7 @@ func (p *Parts) Voice(ctx context.Context, office, source, role, code string) (V
 	if err != nil {
 		return Voice{}, err
 	}
-	key, err := nkeys.FromSeed(seed)
+	key, err := counterlink.ParseSigningKey(seed)
 	if err != nil {
 		return Voice{}, fmt.Errorf("reading the key of %s: %w", source, err)
 	}
