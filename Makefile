@@ -58,13 +58,21 @@ if [ -z "$${TMPDIR:-}" ] && [ "$${room:-0}" -gt 8000000 ] && [ "$${memory:-0}" -
 fi
 endef
 
+# programs-once builds the programs that the tests of several packages start, when all are tested (clitest.Install).
+define programs-once
+if [ "$(PACKAGES)" = ./... ]; then \
+  export SHOMEI_TEST_PROGRAMS="$$(mktemp -d)"; trap 'rm -rf "$$SHOMEI_TEST_PROGRAMS" "$${shm:-}"' EXIT; \
+  $(GO) build -ldflags=-w -o "$$SHOMEI_TEST_PROGRAMS/" ./cmd/shomei ./cmd/shomei-agent ./cmd/shomei-lab; \
+fi
+endef
+
 .PHONY: run
 run: build ## install what is missing, build, start everything with data in out/data, print the pages' addresses
 	@exec out/bin/shomei up --data $(DATA)
 
 .PHONY: test
 test: deps-test engine assets ## install what is missing and run every test on real parts
-	@echo "go test $(PACKAGES)"; begin=$$SECONDS; status=0; $(in-memory); \
+	@echo "go test $(PACKAGES)"; begin=$$SECONDS; status=0; $(in-memory); $(programs-once); \
 	$(GO) test -p 3 -ldflags=-w -timeout $(TIMEOUT) $${within:+-exec "$$within"} $(PACKAGES) || status=$$?; \
 	echo "tests took $$((SECONDS - begin)) s, exit $$status"; exit $$status
 
