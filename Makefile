@@ -48,13 +48,21 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "Settings: DATA=$(DATA) (make run)  PACKAGES=$(PACKAGES) TIMEOUT=$(TIMEOUT) (make test)"
 
-# in-memory has tests write to memory where there is room for it and programs may be started there: a fifth less work than on
-# a disk. What is built stays on the disk.
+# in-memory has tests write to memory where there is room for it and programs may be started there: a third less work than on
+# a disk for those that write much. What is built stays on the disk. Tests' own folders are where GOTMPDIR says, hence -exec.
 define in-memory
-room=$$(df --output=avail -k /dev/shm 2>/dev/null | tail -1); memory=$$(awk '/^MemAvailable/{print $$2}' /proc/meminfo); \
+within=; room=$$(df --output=avail -k /dev/shm 2>/dev/null | tail -1); memory=$$(awk '/^MemAvailable/{print $$2}' /proc/meminfo); \
 if [ -z "$${TMPDIR:-}" ] && [ "$${room:-0}" -gt 8000000 ] && [ "$${memory:-0}" -gt 12000000 ] && shm=$$(mktemp -d /dev/shm/shomei-test-XXXXXX); then \
   trap 'rm -rf "$$shm"' EXIT; cp /bin/true "$$shm/try"; \
-  if "$$shm/try" 2>/dev/null; then export GOTMPDIR=/tmp TMPDIR="$$shm"; fi; \
+  if "$$shm/try" 2>/dev/null; then export GOTMPDIR=/tmp TMPDIR="$$shm"; within="env GOTMPDIR=$$shm"; fi; \
+fi
+endef
+
+# programs-once builds the programs that the tests of several packages start, when all are tested (clitest.Install).
+define programs-once
+if [ "$(PACKAGES)" = ./... ]; then \
+  export SHOMEI_TEST_PROGRAMS="$$(mktemp -d)"; trap 'rm -rf "$$SHOMEI_TEST_PROGRAMS" "$${shm:-}"' EXIT; \
+  $(GO) build -ldflags=-w -o "$$SHOMEI_TEST_PROGRAMS/" ./cmd/shomei ./cmd/shomei-agent ./cmd/shomei-lab; \
 fi
 endef
 
@@ -64,8 +72,8 @@ run: build ## install what is missing, build, start everything with data in out/
 
 .PHONY: test
 test: deps-test engine assets ## install what is missing and run every test on real parts
-	@echo "go test $(PACKAGES)"; begin=$$SECONDS; status=0; $(in-memory); \
-	$(GO) test -p 3 -ldflags=-w -timeout $(TIMEOUT) $(PACKAGES) || status=$$?; \
+	@echo "go test $(PACKAGES)"; begin=$$SECONDS; status=0; $(in-memory); $(programs-once); \
+	$(GO) test -p 3 -ldflags=-w -timeout $(TIMEOUT) $${within:+-exec "$$within"} $(PACKAGES) || status=$$?; \
 	echo "tests took $$((SECONDS - begin)) s, exit $$status"; exit $$status
 
 # What a change of rules, folds, messages or pages is tried with while it is made.

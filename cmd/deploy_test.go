@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"shomei/cmd/cli/clitest"
 	"shomei/cmd/shomei/hub"
 )
 
@@ -73,8 +74,8 @@ func TestUnitsStartCommandsAsTheyAreSpelt(t *testing.T) {
 		}
 		start := execStart.FindSubmatch(text)
 		program := filepath.Join(bin, string(start[1]))
-		if out, err := exec.Command("go", "build", "-ldflags=-w", "-o", program, "./"+string(start[1])).CombinedOutput(); err != nil {
-			t.Fatalf("building %s: %v\n%s", start[1], err, out)
+		if err := clitest.Install(bin, string(start[1])); err != nil {
+			t.Fatal(err)
 		}
 		instances := []string{""}
 		if strings.Contains(unit, "@") {

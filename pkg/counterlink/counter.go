@@ -45,7 +45,7 @@ type LinkState int32
 const (
 	// Away: the hub is unreachable; claims wait in the store.
 	Away LinkState = iota
-	// Comparing: connected, comparing heads.
+	// Comparing: connected, comparing heads for the first time since the hub was away.
 	Comparing
 	// Up: claims are sent as they are made.
 	Up
@@ -239,7 +239,9 @@ func (l *Link) serve(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	l.enter(Comparing)
+	if s := l.State(); s != Mismatched && s != Taken { // either lasts until a comparison finds otherwise
+		l.enter(Comparing)
+	}
 	expected, err := l.linkUp(ctx)
 	if err != nil {
 		return err

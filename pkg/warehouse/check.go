@@ -39,6 +39,7 @@ func (w *Warehouse) EachRow(ctx context.Context, each func(Row) error) error {
 			continue
 		}
 		if err := w.eachRowOf(ctx, table, each); err != nil {
+			w.reportDamage(err)
 			return err
 		}
 	}

@@ -209,8 +209,21 @@ func TestEachRow(t *testing.T) {
 	if err := w.conn.Exec(t.Context(), w.expand("DROP TABLE {deadlines} SYNC")); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.EachRow(t.Context(), func(Row) error { return nil }); !errors.Is(err, ErrDamaged) {
-		t.Errorf("without a table: %v", err)
+	for _, why := range []error{Rebuilding{}, nil} { // while tables are made anew, one that is missing says nothing
+		w.Withhold(func() error { return why })
+		if err := w.EachRow(t.Context(), func(Row) error { return nil }); !errors.Is(err, ErrDamaged) {
+			t.Errorf("without a table: %v", err)
+		}
+		select {
+		case err := <-w.Damage():
+			if why != nil || !errors.Is(err, ErrDamaged) {
+				t.Errorf("reported while queries get %v: %v", why, err)
+			}
+		default:
+			if why == nil {
+				t.Error("whoever serves the tables is not told")
+			}
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 //go:embed tables/*.sql
@@ -171,12 +172,18 @@ func (w *Warehouse) appliedFiles(ctx context.Context) (map[string]string, error)
 	return applied, nil
 }
 
+// recordWithin bounds the insert of one row. The embedded engine was seen to keep one for five minutes, all the driver waits;
+// the tables that wait for it are there at the next try.
+const recordWithin = time.Minute
+
 func (w *Warehouse) apply(ctx context.Context, m migration) error {
 	for _, statement := range m.statements(w.config.Database, w.config.Cluster, "") {
 		if err := w.conn.Exec(ctx, statement); err != nil {
 			return wrap("applying "+m.file, err)
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, recordWithin)
+	defer cancel()
 	err := w.conn.Exec(ctx, "INSERT INTO "+w.own("table_files")+" (file, checksum) VALUES ({file:String}, {sum:String})",
 		param("file", m.file), param("sum", m.checksum))
 	if err != nil {

@@ -167,16 +167,22 @@ func question[R any](ctx context.Context, w *Warehouse, what, sql string, params
 		}
 	}
 	rows, err := ask[R](ctx, w, what, sql, params...)
-	if errors.Is(err, ErrDamaged) {
-		select {
-		case w.damage <- err:
-		default: // already reported
-		}
-	}
+	w.reportDamage(err)
 	return rows, err
 }
 
-// Damage receives an error of a query that only new tables cure.
+// reportDamage sends an error that only new tables cure to Damage, unless they are being made.
+func (w *Warehouse) reportDamage(err error) {
+	if why := w.withheld.Load(); !errors.Is(err, ErrDamaged) || why != nil && (*why)() != nil {
+		return
+	}
+	select {
+	case w.damage <- err:
+	default: // already reported
+	}
+}
+
+// Damage receives an error of a query, or of EachRow, that only new tables cure.
 func (w *Warehouse) Damage() <-chan error { return w.damage }
 
 // param returns a query parameter, sent beside the query and never interpolated.

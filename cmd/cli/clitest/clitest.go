@@ -3,12 +3,14 @@ package clitest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -67,13 +69,40 @@ func Await(done func() bool) bool {
 	return wait.Until(ctx, 50*time.Millisecond, func() (bool, error) { return done(), nil }) == nil
 }
 
-// Build implements "build PROGRAM…": build programs of this module beside the one under test, as `make build` does.
+// Build implements "build PROGRAM…": programs of this module beside the one under test, as `make build` does, once for all scripts.
 func Build(ts *testscript.TestScript, _ bool, programs []string) {
 	bin, _, _ := strings.Cut(ts.Getenv("PATH"), string(os.PathListSeparator))
+	ts.Check(Install(bin, programs...))
+}
+
+// ProgramsEnv names the environment variable that says where `make test` has built the programs for the tests of all packages.
+const ProgramsEnv = "SHOMEI_TEST_PROGRAMS"
+
+var installing sync.Mutex
+
+// Install puts programs of this module into a folder, unless they are there: links to those that ProgramsEnv names, or else it
+// builds them. Linking one takes as long as many a test.
+func Install(dir string, programs ...string) error {
+	installing.Lock()
+	defer installing.Unlock()
+	build := []string{"build", "-ldflags=-w", "-o", dir + "/"}
+	given := len(build)
 	for _, name := range programs {
-		out, err := exec.Command("go", "build", "-ldflags=-w", "-o", filepath.Join(bin, name), "shomei/cmd/"+name).CombinedOutput()
-		if err != nil {
-			ts.Fatalf("building %s: %v\n%s", name, err, out)
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil {
+			continue
+		}
+		if built := os.Getenv(ProgramsEnv); built == "" {
+			build = append(build, "shomei/cmd/"+name)
+		} else if err := os.Link(filepath.Join(built, name), path); err != nil {
+			return fmt.Errorf("installing %s: %w", name, err)
 		}
 	}
+	if len(build) == given {
+		return nil
+	}
+	if out, err := exec.Command("go", build...).CombinedOutput(); err != nil {
+		return fmt.Errorf("building %v: %w\n%s", programs, err, out)
+	}
+	return nil
 }

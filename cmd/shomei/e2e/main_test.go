@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"os/signal"
 	"runtime"
 	"sync"
 	"syscall"
 	"testing"
 
+	"shomei/cmd/cli/clitest"
 	"shomei/pkg/warehouse/engine"
 )
 
@@ -61,16 +61,12 @@ var program struct {
 	err  error
 }
 
-// programs builds shomei, shomei-agent and shomei-lab once for a test run and gives their folder.
+// programs gives the folder of shomei, shomei-agent and shomei-lab.
 func programs(t *testing.T) string {
 	t.Helper()
 	program.once.Do(func() {
-		if program.dir, program.err = os.MkdirTemp("", "shomei-e2e-"); program.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-ldflags=-w", "-o", program.dir+"/", "shomei/cmd/shomei", "shomei/cmd/shomei-agent", "shomei/cmd/shomei-lab").CombinedOutput()
-		if err != nil {
-			program.err = fmt.Errorf("building the programs: %w\n%s", err, out)
+		if program.dir, program.err = os.MkdirTemp("", "shomei-e2e-"); program.err == nil {
+			program.err = clitest.Install(program.dir, "shomei", "shomei-agent", "shomei-lab")
 		}
 	})
 	if program.err != nil {

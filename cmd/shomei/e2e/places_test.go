@@ -155,7 +155,7 @@ func query(ctx context.Context, dsn, statement string) ([]byte, error) {
 
 // streams reads every message of every stream, as it stands there and decoded.
 func (s *search) streams(conn *nats.Conn) error {
-	js, err := jetstream.New(conn)
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(time.Minute)) // a busy machine was seen to take longer than five seconds
 	if err != nil {
 		return err
 	}

@@ -269,15 +269,24 @@ type refused struct {
 
 func (r *refused) Error() string { return fmt.Sprintf("%d %s", r.status, r.text) }
 
+// The pause between two looks of poll grows from one to the other: most of what is waited for takes a moment, and a look at what
+// takes long costs as much as the work that is waited for. Some start a program, or ask the engine.
+const (
+	shortestPause = 10 * time.Millisecond
+	longestPause  = 250 * time.Millisecond
+)
+
 // poll waits for something that tells nobody when it happens.
 func poll(t *testing.T, what string, done func() bool, why func() string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Second) // an act can meet twenty deaths, and a start takes seconds on a busy machine
 	defer cancel()
-	switch err := wait.Until(ctx, 25*time.Millisecond, func() (bool, error) { return done(), nil }); {
-	case t.Context().Err() != nil && err != nil:
-		t.Fatalf("waiting for %s: the test has ended", what)
-	case err != nil:
-		t.Fatalf("waited in vain for %s: %s", what, why())
+	for pause := shortestPause; !done(); pause = min(pause*3/2, longestPause) {
+		switch err := wait.For(ctx, pause); {
+		case t.Context().Err() != nil && err != nil:
+			t.Fatalf("waiting for %s: the test has ended", what)
+		case err != nil:
+			t.Fatalf("waited in vain for %s: %s", what, why())
+		}
 	}
 }

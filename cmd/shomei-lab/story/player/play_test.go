@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"shomei/cmd/cli/clitest"
 	"shomei/cmd/shomei-lab/story"
 	"shomei/events"
 	"shomei/pkg/warehouse/engine"
@@ -53,8 +53,8 @@ func withAgent(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	agentProgram = filepath.Join(dir, "shomei-agent")
-	if out, err := exec.Command("go", "build", "-ldflags=-w", "-o", agentProgram, "shomei/cmd/shomei-agent").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the counter's program: %v\n%s", err, out)
+	if err := clitest.Install(dir, "shomei-agent"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
