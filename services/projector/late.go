@@ -24,7 +24,7 @@ func (p *Projector) Age(ctx context.Context) (time.Duration, error) {
 	if err != nil || oldest.IsZero() {
 		return 0, err
 	}
-	return max(p.Now().Sub(oldest), 0), nil
+	return max(p.Clock().Sub(oldest), 0), nil
 }
 
 // Timely returns an error that says how long the tables lag if that is more than Late.

@@ -25,8 +25,8 @@ type Config struct {
 	Log       *eventlog.Log
 	Warehouse *warehouse.Warehouse
 	Logger    *slog.Logger
-	// Now is compared with the time at which the server stored a commit; nil: the system clock.
-	Now func() time.Time
+	// Clock is compared with the time at which the server stored a commit; nil: the system clock.
+	Clock func() time.Time
 	// Every is the pause between two looks at how old the tables are; 0: 10 s.
 	Every time.Duration
 }
@@ -43,8 +43,8 @@ type Projector struct {
 
 // New returns a Projector; Run starts it.
 func New(c Config) *Projector {
-	if c.Now == nil {
-		c.Now = time.Now
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	if c.Every == 0 {
 		c.Every = 10 * time.Second

@@ -179,7 +179,7 @@ func TestTablesThatLagByTimeSaySo(t *testing.T) {
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	p := projector.New(projector.Config{
 		Log: w.Log, Warehouse: tables(t), Logger: w.Logger(), Every: time.Millisecond,
-		Now: func() time.Time { return time.Now().Add(2 * time.Minute) },
+		Clock: func() time.Time { return time.Now().Add(2 * time.Minute) },
 	})
 	metric := p.Collectors()[0]
 	if age, err := p.Age(t.Context()); age != 0 || err != nil {
