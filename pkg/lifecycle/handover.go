@@ -101,13 +101,14 @@ func (d *decision) assignment(p *events.Procedure) []string {
 }
 
 // takeBack ends the card given in exchange: a juki card at the hand-over of the first My Number card (law.md 5.9),
-// otherwise the card of the same kind that the new one replaces.
+// otherwise the card of the same kind that the new one replaces. The card that is handed over stays, whatever is known of its
+// number.
 func (d *decision) takeBack(p *events.Procedure, switches regime.Switches) error {
 	old := d.state.OldCard
 	juki := Live(d.state, events.Regime_REGIME_JUKI, kindSign)
 	switch {
 	case cardRegime(p.CardKind) == regime.MyNumber && (juki != nil || old != nil && old.Kind == events.CardKind_CARD_KIND_JUKI):
-		return d.end(consequence{event: regime.EvMyNumberHandOver, regime: regime.Juki, switches: switches})
+		return d.end(consequence{event: regime.EvMyNumberHandOver, regime: regime.Juki, spare: []string{p.Carrier.Card()}, switches: switches})
 	case old == nil:
 		return nil
 	case p.Operation == events.Operation_OPERATION_RENEW:
