@@ -112,6 +112,9 @@ func (r *reader) take(ctx context.Context, c *tailed) error {
 // feed fills a stream's tail with everything from a sequence on, until the consumer fails or ctx ends.
 func (l *Log) feed(ctx context.Context, s *stream, from uint64) error {
 	connection := l.connection.Load().ended
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(connection, cancel)() // a question to a server that is gone is not waited for
 	consumer, err := s.handle.CreateConsumer(ctx, consumerFrom(from, nil))
 	if err != nil {
 		return err
@@ -123,7 +126,6 @@ func (l *Log) feed(ctx context.Context, s *stream, from uint64) error {
 	}
 	defer messages.Stop()
 	defer context.AfterFunc(ctx, messages.Stop)()
-	defer context.AfterFunc(connection, messages.Stop)()
 	for sent := uint64(1); ; sent++ {
 		message, err := messages.Next()
 		if err != nil {

@@ -102,8 +102,11 @@ func TestAKeyIsWorthItsRow(t *testing.T) {
 				for _, kind := range []string{kindOf(e), events.KindAccess} {
 					id := rand.Text()
 					allowed := role.Writable()[events.Name(e)] == kind
-					if role == eventlog.RoleRoot && allowed {
+					switch {
+					case role == eventlog.RoleRoot && allowed:
 						id = events.AuthorityWriters
+					case role == eventlog.RoleEraser && kind == events.KindAuthority && allowed:
+						id = events.AuthorityLog
 					}
 					_, err := l.Update(t.Context(), kind, id, eventlog.Envelope{CommandID: rand.Text()}, func(eventlog.Head) ([]*events.Event, error) {
 						return []*events.Event{e}, nil

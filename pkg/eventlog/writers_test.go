@@ -92,7 +92,7 @@ func TestAnOfficersKeySpeaksForThatOfficer(t *testing.T) {
 	c := config(t, conn, root)
 	c.Writer, c.Writers = nil, map[string]eventlog.Role{public(t, root): eventlog.RoleRoot}
 	l := open(t, c)
-	enrol(t, l, root, "enrol", &events.WriterEnrolled{PublicKey: public(t, key), Role: "ra", Holder: "0042"})
+	enrol(t, l, root, "enrol", &events.WriterEnrolled{PublicKey: public(t, key), Role: "issuer", Holder: "0042"})
 	officer, err := l.As(key)
 	check(t, err)
 	by := func(kind events.ActorKind, id string) *events.Actor { return &events.Actor{Kind: kind, Id: id} }

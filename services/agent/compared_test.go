@@ -168,9 +168,9 @@ func TestRestoredHubCommandsNothing(t *testing.T) {
 	must(t, err)
 	first, hash, err := s.Claim(1)
 	must(t, err)
-	delivered := s.Delivered()
+	taken := s.Last()
 	must(t, s.Close())
-	must(t, f.hub.Adopt(t.Context(), desk, delivered, counterlink.Head{Epoch: epochOf(t, first), Number: 1, Hash: hash}))
+	must(t, f.hub.Adopt(t.Context(), desk, taken, counterlink.Head{Epoch: epochOf(t, first), Number: 1, Hash: hash}))
 	f.old = f.store
 	must(t, f.send(t.Context(), "another", "keys", func(d *events.Downlink) {
 		d.Body = &events.Downlink_GenerateKeys{GenerateKeys: &events.GenerateKeys{Card: f.cardID, Regime: events.Regime_REGIME_MYNUMBER, Kinds: both}}

@@ -53,8 +53,8 @@ func TestNoListenerWaitsForEver(t *testing.T) {
 			})
 		}
 	}
-	if kinds["http"] != 4 || kinds["lists"] != 1 || kinds["nats"] != 1 || kinds["smtp"] != 1 {
-		t.Errorf("found %v: console, counter's pages, engine and orders speak HTTP, and revocation lists are served under any name", kinds)
+	if kinds["http"] != 3 || kinds["lists"] != 1 || kinds["nats"] != 1 || kinds["smtp"] != 1 {
+		t.Errorf("found %v: console, counter's pages and engine speak HTTP, and revocation lists are served under any name", kinds)
 	}
 }
 

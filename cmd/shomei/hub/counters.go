@@ -228,14 +228,26 @@ func (p *Parts) revoked() (hubserver.Revoked, error) {
 			all[hubserver.CountersAccount] = append(all[hubserver.CountersAccount], key)
 		}
 	}
+	if p.server != nil { // whose programs have no users of their own
+		return sorted(all), nil
+	}
 	replaced, err := p.replacedUsers(context.Background())
+	if eventlog.Unreadable(err) {
+		p.Logger.Error("the facts about the log can't be read: which programs' credentials were replaced is not known, and the server is not told", "error", err)
+		err = nil
+	}
 	for account, users := range replaced {
 		all[account] = append(all[account], users...)
 	}
+	return sorted(all), err
+}
+
+// sorted sorts each list, so that two of them can be compared.
+func sorted(all hubserver.Revoked) hubserver.Revoked {
 	for _, users := range all {
 		slices.Sort(users)
 	}
-	return all, err
+	return all
 }
 
 // replacedUsers returns the users of programs that have others in their place, by account.
@@ -330,7 +342,7 @@ const heardWithin = 2 * time.Second
 // enrolled looks up a counter's enrolment for counterlink.
 func (p *Parts) enrolled(ctx context.Context, counter string) (counterlink.Enrolment, error) {
 	c, ok := p.Directory.Counter(counter)
-	if !ok { // an operator has enrolled it, and this process hears of it in a moment
+	if !ok && !p.Directory.Known(counter) { // an operator has enrolled it, and this process hears of it in a moment
 		ctx, cancel := context.WithTimeout(ctx, heardWithin)
 		defer cancel()
 		_ = wait.Until(ctx, lookEvery, func() (bool, error) { c, ok = p.Directory.Counter(counter); return ok, nil })

@@ -284,6 +284,8 @@ var uses = [][2]string{
 	{"keys/writers/*.nk", "記録に署名する (signs commits of its role)"},
 	{"keys/simulator.nk", "模擬の記録に署名する (signs simulated commits)"},
 	{"keys/seal.key", "窓口から届く個人情報を開く (opens what counters seal)"},
+	{"keys/register.nk", "台帳からの届け出に署名する (signs the claims that the gateway makes for registers)"},
+	{"keys/register-seal.key", "台帳から届く個人情報を開く (opens what registers seal)"},
 	{"keys/vault.key", "保管庫への求めを開く (opens what programs ask the vault)"},
 	{"keys/master.key", "個人の鍵を包むマスター鍵 (master key: wraps the keys of persons)"},
 	{"keys/cards.key", "カードの親鍵 (master keys of cards)"},
@@ -321,7 +323,7 @@ func (p *Parts) publicHalf(file string, content []byte) string {
 		return text
 	case name == "cards.key":
 		public, _ = cards.FactoryKey(p.secrets, file)
-	case name == "seal.key", name == "vault.key":
+	case name == "seal.key", name == "vault.key", name == "register-seal.key":
 		if key, err := counterlink.ParseSealKey(content); err == nil {
 			public = key.PublicKey().Bytes()
 		}
