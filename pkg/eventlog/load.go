@@ -103,7 +103,7 @@ func (l *Log) loadOnce(ctx context.Context, t target) (head, error) {
 	if err != nil {
 		return head{}, err
 	}
-	record, err := l.believe(t, message)
+	record, err := l.believe(ctx, t, message)
 	if err != nil {
 		return head{}, err
 	}
@@ -135,13 +135,38 @@ func (l *Log) last(ctx context.Context, t target) (*jetstream.RawStreamMsg, erro
 	return message, nil
 }
 
-func (l *Log) believe(t target, message *jetstream.RawStreamMsg) (Record, error) {
-	writers := *l.trust.Load()
-	record, err := writers.read(message.Subject, message.Data, t.stream.name, message.Sequence, message.Time)
-	if err != nil {
-		return record, err
+func (l *Log) believe(ctx context.Context, t target, message *jetstream.RawStreamMsg) (Record, error) {
+	record, err := l.trust.Load().believe(message.Subject, message.Data, t.stream.name, message.Sequence, message.Time)
+	if l.mayBeNew(ctx, record, err) {
+		record, err = l.trust.Load().believe(message.Subject, message.Data, t.stream.name, message.Sequence, message.Time)
 	}
-	return record, writers.check(record)
+	return record, err
+}
+
+// believe reads a message and checks it.
+func (t trust) believe(subject string, data []byte, stream string, sequence uint64, at time.Time) (Record, error) {
+	record, err := t.read(subject, data, stream, sequence, at)
+	if err == nil {
+		err = t.check(record)
+	}
+	return record, err
+}
+
+// errUnknownWriter: nobody has enrolled the key that this process knows of.
+var errUnknownWriter = errors.New("who is not a trusted writer")
+
+// mayBeNew learns anew who writes if a record is signed by somebody unknown: an operator may have been enrolled a moment ago,
+// and followers of different events hear of that at different times. It returns false if there is nothing to learn.
+func (l *Log) mayBeNew(ctx context.Context, r Record, err error) bool {
+	if !errors.Is(err, errUnknownWriter) || r.Kind == events.KindAuthority && r.ID == events.AuthorityWriters {
+		return false
+	}
+	if err := l.LearnWriters(ctx); err != nil {
+		l.config.Logger.Warn("who may write could not be learned anew", "error", err)
+		return false
+	}
+	_, known := l.trust.Load().writers[r.Writer]
+	return known
 }
 
 // count returns the number of messages of a subject. It asks by hand, because the answer repeats the stream's
@@ -300,7 +325,7 @@ func (l *Log) history(ctx context.Context, t target, from uint64) ([]Record, err
 		if err != nil {
 			return nil, fmt.Errorf("reading the history of %s/%s: %w", t.kind, t.id, err)
 		}
-		record, err := l.believe(t, message)
+		record, err := l.believe(ctx, t, message)
 		if err != nil {
 			return nil, err
 		}

@@ -127,7 +127,7 @@ func (t trust) verify(r Record) error {
 	where := fmt.Sprintf("%s/%s revision %d (%s sequence %d)", r.Kind, r.ID, r.Commit.GetRevision(), r.Stream, r.Sequence)
 	switch {
 	case !known:
-		return fmt.Errorf("%s is signed by %s, who is not a trusted writer: %w", where, r.Writer, ErrForged)
+		return fmt.Errorf("%s is signed by %s: %w: %w", where, r.Writer, errUnknownWriter, ErrForged)
 	case !ed25519.Verify(writer.key, events.SigningInput(r.envelope.GetCommit(), r.envelope.GetState()), r.envelope.GetSignature()):
 		return fmt.Errorf("%s: the signature of %s does not hold: %w", where, r.Writer, ErrForged)
 	}

@@ -92,6 +92,9 @@ func TestAnOfficersKeySpeaksForThatOfficer(t *testing.T) {
 	c := config(t, conn, root)
 	c.Writer, c.Writers = nil, map[string]eventlog.Role{public(t, root): eventlog.RoleRoot}
 	l := open(t, c)
+	c.Marks = t.TempDir()
+	before, all := open(t, c), new(collector) // whoever was there before the enrolment hears of it by what it reads
+	stop := follow(t, before, eventlog.Follower{Name: "notifier", Kinds: []string{events.KindSubscriber}, Handle: all.handle})
 	enrol(t, l, root, "enrol", &events.WriterEnrolled{PublicKey: public(t, key), Role: "issuer", Holder: "0042"})
 	officer, err := l.As(key)
 	check(t, err)
@@ -111,6 +114,11 @@ func TestAnOfficersKeySpeaksForThatOfficer(t *testing.T) {
 	itself := by(events.ActorKind_ACTOR_KIND_OPERATOR, "0042")
 	_, err = officer.Update(t.Context(), events.KindSubscriber, "p", eventlog.Envelope{CommandID: "itself", Actor: itself}, reissue(1))
 	check(t, err)
+	natstest.Wait(t, 10*time.Second, "the commit of a key that is new", func() bool { return all.len() == 1 })
+	check(t, stop())
+	if head, err := before.Load(t.Context(), events.KindSubscriber, "p"); err != nil || head.Revision != 1 {
+		t.Errorf("loaded %+v, %v", head, err)
+	}
 	history, err := l.History(t.Context(), events.KindSubscriber, "p")
 	check(t, err)
 	forged := next(history[0])

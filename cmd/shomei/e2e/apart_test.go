@@ -121,7 +121,7 @@ func (a *apart) officer() {
 		command := exec.CommandContext(a.t.Context(), filepath.Join(programs(a.t), "shomei"), args...)
 		said, _ := command.CombinedOutput()
 		if got := command.ProcessState.ExitCode(); got != code {
-			a.t.Errorf("shomei %v: exit %d\n%s", args, got, said)
+			a.t.Errorf("shomei %v: exit %d\n%s\nra:\n%s", args, got, said, a.services["ra"].tail())
 		}
 	}
 	want(0, "operators", "enrol", "0815", "--out", file)
