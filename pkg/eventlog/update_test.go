@@ -135,7 +135,7 @@ func manyWriters(t *testing.T, conn func(i int) string, logs, writers, decisions
 	list := make([]*eventlog.Log, logs)
 	for i := range list {
 		c := config(t, natstest.Connect(t, conn(i)), key)
-		c.Replicas, c.Streams, c.PublishTimeout = replicas, streams, 10*time.Second
+		c.Replicas, c.Streams, c.PublishTimeout, c.Patience = replicas, streams, 10*time.Second, 2*time.Minute // three nodes on a busy machine
 		list[i] = open(t, c)
 	}
 	var group sync.WaitGroup
