@@ -85,8 +85,8 @@ holds the passphrase, the credential or the PIN; without it a passphrase or PIN 
 made, and so is the key inside a token. The file may not lie in the data folder.
 
   shomei keys seal --unlock passphrase
-  shomei keys seal --unlock credential --file /root/shomei.unlock
-  shomei keys seal --unlock pkcs11 --module /usr/lib/softhsm/libsofthsm2.so --token shomei --key shomei --file /root/pin`
+  shomei keys seal --unlock credential --file /media/safe/shomei.unlock
+  shomei keys seal --unlock pkcs11 --module /usr/lib/softhsm/libsofthsm2.so --token shomei --key shomei --file /media/safe/pin`
 
 func (a *app) sealCommand() *cobra.Command {
 	var to hub.Unlocking

@@ -2,12 +2,14 @@ package directory
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"time"
 
 	"shomei/events"
 	"shomei/pkg/directory/officefile"
+	"shomei/pkg/wait"
 )
 
 // Counter is an enrolled counter, or another source of claims.
@@ -133,6 +135,21 @@ func (d *Directory) Retired() []string {
 	maps.DeleteFunc(gone, func(key string, _ bool) bool { return now[key] })
 	return slices.Sorted(maps.Keys(gone))
 }
+
+// HeardWithin is how long what one process has enrolled may take to reach the directory of another.
+const HeardWithin = 2 * time.Second
+
+// AwaitCounter is Counter, but waits up to HeardWithin for an id that nobody has heard of yet: it may have been enrolled a moment
+// ago.
+func (d *Directory) AwaitCounter(ctx context.Context, id string) (Counter, bool) {
+	ctx, cancel := context.WithTimeout(ctx, HeardWithin)
+	defer cancel()
+	_ = wait.Until(ctx, lookEvery, func() (bool, error) { return d.Known(id), nil }) // then it is unknown
+	return d.Counter(id)
+}
+
+// lookEvery is the time between two looks at what is waited for.
+const lookEvery = 20 * time.Millisecond
 
 // Known reports whether a counter of that id is or was ever enrolled.
 func (d *Directory) Known(id string) bool {

@@ -21,7 +21,6 @@ import (
 	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/registerlink"
-	"shomei/pkg/wait"
 )
 
 // Role is the role under which registers, and the gateway as a source of claims, are enrolled at offices.
@@ -85,20 +84,9 @@ func (r *Register) Collectors() []prometheus.Collector { return []prometheus.Col
 // Run answers registers until ctx ends.
 func (r *Register) Run(ctx context.Context) error { return r.server.Run(ctx) }
 
-// heardWithin is how long an enrolment may take from who made it to this process.
-const heardWithin = 2 * time.Second
-
-// counter looks a counter up, and waits for one that nobody has heard of yet.
-func (r *Register) counter(ctx context.Context, id string) (c directory.Counter, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, heardWithin)
-	defer cancel()
-	_ = wait.Until(ctx, lookEvery, func() (bool, error) { return r.Directory.Known(id), nil }) // then it is unknown
-	return r.Directory.Counter(id)
-}
-
 // enrolled returns the key of a register that is enrolled at an office.
 func (r *Register) enrolled(ctx context.Context, office, register string) (publicKey string, err error) {
-	c, ok := r.counter(ctx, register)
+	c, ok := r.Directory.AwaitCounter(ctx, register)
 	if !ok || c.Role != Role || c.Office != office || c.ID == Source(office) {
 		return "", fmt.Errorf("no register %.60q is enrolled at office %s, or it was retired", register, office)
 	}
@@ -111,7 +99,7 @@ func (r *Register) enrolled(ctx context.Context, office, register string) (publi
 // source returns the gateway as a source of claims of an office.
 func (r *Register) source(ctx context.Context, office string) (*counterlink.Source, error) {
 	id := Source(office)
-	if c, ok := r.counter(ctx, id); !ok || c.PublicKey != r.public {
+	if c, ok := r.Directory.AwaitCounter(ctx, id); !ok || c.PublicKey != r.public {
 		return nil, registerlink.Refusal("the centre's gateway is not enrolled at office " + office + ": enrol the register again, into the same folder")
 	}
 	return &counterlink.Source{

@@ -12,7 +12,6 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
-	"shomei/pkg/wait"
 )
 
 // What one program of a centre, or an operator, asks another: the account of who asks is the right to do so (programs).
@@ -188,12 +187,7 @@ func (p *Parts) permit(ctx context.Context, counter string) (jwt string, err err
 	if p.asks {
 		return ask[string](ctx, p, permitSubject, counter)
 	}
-	known, ok := p.Directory.Counter(counter)
-	if !ok && !p.Directory.Known(counter) {
-		ctx, cancel := context.WithTimeout(ctx, heardWithin)
-		defer cancel()
-		_ = wait.Until(ctx, lookEvery, func() (bool, error) { known, ok = p.Directory.Counter(counter); return ok, nil })
-	}
+	known, ok := p.Directory.AwaitCounter(ctx, counter)
 	if !ok && p.Directory.Known(counter) {
 		if err := p.revoke(); err != nil {
 			return "", err

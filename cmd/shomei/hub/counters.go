@@ -20,7 +20,6 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
-	"shomei/pkg/wait"
 )
 
 // markLog records in the first commit whether the log is simulated, and afterwards refuses the other kind of clock.
@@ -112,11 +111,7 @@ func (p *Parts) EnrolCounter(ctx context.Context, office, counter, role, code st
 	if err != nil {
 		return "", err
 	}
-	secret, err := p.secrets.Make(p.path("counters", counter, "seal.key"), newSealSecret)
-	if err != nil {
-		return "", err
-	}
-	seal, err := counterlink.ParseSealKey(secret)
+	seal, err := sealKey(p.secrets, p.path("counters", counter, "seal.key"))
 	if err != nil {
 		return "", err
 	}
@@ -336,17 +331,9 @@ func (p *Parts) crowded(most int) (map[string]int, error) {
 	return crowded, nil
 }
 
-// heardWithin is how long an enrolment may take from one program to another.
-const heardWithin = 2 * time.Second
-
 // enrolled looks up a counter's enrolment for counterlink.
 func (p *Parts) enrolled(ctx context.Context, counter string) (counterlink.Enrolment, error) {
-	c, ok := p.Directory.Counter(counter)
-	if !ok && !p.Directory.Known(counter) { // an operator has enrolled it, and this process hears of it in a moment
-		ctx, cancel := context.WithTimeout(ctx, heardWithin)
-		defer cancel()
-		_ = wait.Until(ctx, lookEvery, func() (bool, error) { c, ok = p.Directory.Counter(counter); return ok, nil })
-	}
+	c, ok := p.Directory.AwaitCounter(ctx, counter)
 	if !ok {
 		return counterlink.Enrolment{}, fmt.Errorf("counter %s: %w", counter, counterlink.ErrNotEnrolled)
 	}

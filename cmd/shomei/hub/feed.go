@@ -117,7 +117,7 @@ func (p *Parts) permitReader(ctx context.Context, reader string) (jwt string, er
 	}
 	known, ok := p.Directory.FeedReader(reader)
 	if !ok && !slices.ContainsFunc(p.Directory.FeedReaders(), func(r directory.FeedReader) bool { return r.Reader == reader }) {
-		ctx, cancel := context.WithTimeout(ctx, heardWithin)
+		ctx, cancel := context.WithTimeout(ctx, directory.HeardWithin)
 		defer cancel()
 		_ = wait.Until(ctx, lookEvery, func() (bool, error) { known, ok = p.Directory.FeedReader(reader); return ok, nil })
 	}

@@ -71,11 +71,7 @@ func openGateway(secrets *secret.Store, dir string) (k gatewayKeys, err error) {
 	if k.public, err = k.sign.PublicKey(); err != nil {
 		return k, err
 	}
-	seal, err := secrets.Make(filepath.Join(dir, gatewaySealKey), newSealSecret)
-	if err != nil {
-		return k, err
-	}
-	if k.seal, err = counterlink.ParseSealKey(seal); err == nil {
+	if k.seal, err = sealKey(secrets, filepath.Join(dir, gatewaySealKey)); err == nil {
 		k.sealPublic = k.seal.PublicKey()
 	}
 	return k, err
@@ -103,19 +99,11 @@ func openKeys(secrets *secret.Store, dir string) (keys, error) {
 	if k.writers, err = openWriters(secrets, filepath.Join(dir, "writers")); err != nil {
 		return k, err
 	}
-	sealed, err := secrets.Make(filepath.Join(dir, "seal.key"), newSealSecret)
-	if err != nil {
-		return k, err
-	}
-	if k.seal, err = counterlink.ParseSealKey(sealed); err != nil {
+	if k.seal, err = sealKey(secrets, filepath.Join(dir, "seal.key")); err != nil {
 		return k, err
 	}
 	k.sealPublic = k.seal.PublicKey()
-	asked, err := secrets.Make(filepath.Join(dir, "vault.key"), newSealSecret)
-	if err != nil {
-		return k, err
-	}
-	if k.vault, err = counterlink.ParseSealKey(asked); err != nil {
+	if k.vault, err = sealKey(secrets, filepath.Join(dir, "vault.key")); err != nil {
 		return k, err
 	}
 	k.vaultPublic = k.vault.PublicKey()
@@ -171,6 +159,15 @@ func newWriterSeed() ([]byte, error) {
 		return nil, err
 	}
 	return pair.Seed()
+}
+
+// sealKey reads a key that opens what is sealed, or makes it.
+func sealKey(secrets *secret.Store, path string) (hpke.PrivateKey, error) {
+	text, err := secrets.Make(path, newSealSecret)
+	if err != nil {
+		return nil, err
+	}
+	return counterlink.ParseSealKey(text)
 }
 
 func newSealSecret() ([]byte, error) {

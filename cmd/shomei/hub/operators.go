@@ -41,9 +41,9 @@ func (p *Parts) OperatorKeys() (all []OperatorKey) {
 // has the keys of NATS' accounts.
 func (o Operator) NewCredentials(officer string) (Credentials, error) {
 	p := o.hub
-	account, ok := p.keys.accounts.Service(operators.name)
-	if !ok {
-		return Credentials{}, refuse("operators are enrolled in the centre's own folder, where the keys are that make users: give it with --data, without credentials")
+	account, err := p.operatorsAccount()
+	if err != nil {
+		return Credentials{}, err
 	}
 	code, err := events.ParseOfficer(officer)
 	if err != nil {
@@ -74,6 +74,15 @@ func (o Operator) NewCredentials(officer string) (Credentials, error) {
 	return c, nil
 }
 
+// operatorsAccount returns the account of NATS in which operators sign in.
+func (p *Parts) operatorsAccount() (hubserver.Service, error) {
+	account, ok := p.keys.accounts.Service(operators.name)
+	if !ok {
+		return account, refuse("operators are enrolled in the centre's own folder, where the keys are that make users: give it with --data, without credentials")
+	}
+	return account, nil
+}
+
 // hasCredentials reports whether an officer has credentials that are in force.
 func (p *Parts) hasCredentials(officer string) bool {
 	return slices.ContainsFunc(p.Log.Writers(), func(w eventlog.Writer) bool { return w.Holder == officer && w.Retired.IsZero() })
@@ -85,9 +94,9 @@ func alreadyEnrolled(officer string) error {
 
 // Fits refuses credentials that are another officer's or another centre's, or whose user this centre has not made.
 func (o Operator) Fits(c Credentials, officer string) error {
-	account, ok := o.hub.keys.accounts.Service(operators.name)
-	if !ok {
-		return refuse("operators are enrolled in the centre's own folder: give it with --data, without credentials")
+	account, err := o.hub.operatorsAccount()
+	if err != nil {
+		return err
 	}
 	public, err := account.Key.PublicKey()
 	if err != nil {
