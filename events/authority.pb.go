@@ -27,8 +27,10 @@ const (
 type LogOpened struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// simulated: started with a settable clock; refused in production.
-	Simulated     bool   `protobuf:"varint,1,opt,name=simulated,proto3" json:"simulated,omitempty"`
-	Streams       uint32 `protobuf:"varint,2,opt,name=streams,proto3" json:"streams,omitempty"`
+	Simulated bool   `protobuf:"varint,1,opt,name=simulated,proto3" json:"simulated,omitempty"`
+	Streams   uint32 `protobuf:"varint,2,opt,name=streams,proto3" json:"streams,omitempty"`
+	// demonstration: keys of officers that a program holds are believed, and pages say so.
+	Demonstration bool `protobuf:"varint,3,opt,name=demonstration,proto3" json:"demonstration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -75,6 +77,13 @@ func (x *LogOpened) GetStreams() uint32 {
 		return x.Streams
 	}
 	return 0
+}
+
+func (x *LogOpened) GetDemonstration() bool {
+	if x != nil {
+		return x.Demonstration
+	}
+	return false
 }
 
 // GenerationActivated: from now on a CA key (世代) may sign.
@@ -1070,10 +1079,11 @@ var File_authority_proto protoreflect.FileDescriptor
 
 const file_authority_proto_rawDesc = "" +
 	"\n" +
-	"\x0fauthority.proto\x12\rshomei.events\x1a\fsealed.proto\x1a\vterms.proto\"C\n" +
+	"\x0fauthority.proto\x12\rshomei.events\x1a\fsealed.proto\x1a\vterms.proto\"i\n" +
 	"\tLogOpened\x12\x1c\n" +
 	"\tsimulated\x18\x01 \x01(\bR\tsimulated\x12\x18\n" +
-	"\astreams\x18\x02 \x01(\rR\astreams\"\xc4\x01\n" +
+	"\astreams\x18\x02 \x01(\rR\astreams\x12$\n" +
+	"\rdemonstration\x18\x03 \x01(\bR\rdemonstration\"\xc4\x01\n" +
 	"\x13GenerationActivated\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\fR\x05keyId\x12\x16\n" +

@@ -104,6 +104,13 @@ type Claim struct {
 	// entered_ms is the counter's clock when a clerk entered filed_ms by hand, because a paper was received earlier that
 	// day, or when an earlier outcome is repeated; 0: filed_ms is the clock's time. clock_evidence applies to it.
 	EnteredMs int64 `protobuf:"varint,16,opt,name=entered_ms,json=enteredMs,proto3" json:"entered_ms,omitempty"`
+	// act is the encoded Claim as the officer has signed it, with everything but what the counter adds: store_epoch, number,
+	// previous_hash, link_time, sealed, act and assertion. A claim with an act has nothing else beside it (ClaimOf).
+	Act []byte `protobuf:"bytes,17,opt,name=act,proto3" json:"act,omitempty"`
+	// assertion is the officer's signature over the act; absent: the claim is unsigned.
+	Assertion *Assertion `protobuf:"bytes,18,opt,name=assertion,proto3" json:"assertion,omitempty"`
+	// sealed_sha256 is SHA-256 of sealed, in an act.
+	SealedSha256 []byte `protobuf:"bytes,19,opt,name=sealed_sha256,json=sealedSha256,proto3" json:"sealed_sha256,omitempty"`
 	// link_time is evidence from the link to the hub, beside the counter's clock; absent before the first link-up.
 	LinkTime *LinkTime `protobuf:"bytes,20,opt,name=link_time,json=linkTime,proto3" json:"link_time,omitempty"`
 	// Types that are valid to be assigned to Fact:
@@ -125,6 +132,14 @@ type Claim struct {
 	//	*Claim_PhoneApplicationReceived
 	//	*Claim_PhoneInstalled
 	//	*Claim_CertificatesTold
+	//	*Claim_OfficerProposed
+	//	*Claim_OfficerLeft
+	//	*Claim_InvitationMade
+	//	*Claim_PasskeyOffered
+	//	*Claim_PasskeyGivenUp
+	//	*Claim_ApprovalDecided
+	//	*Claim_SignaturesWanted
+	//	*Claim_SignInFailed
 	Fact          isClaim_Fact `protobuf_oneof:"fact"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -270,6 +285,27 @@ func (x *Claim) GetEnteredMs() int64 {
 		return x.EnteredMs
 	}
 	return 0
+}
+
+func (x *Claim) GetAct() []byte {
+	if x != nil {
+		return x.Act
+	}
+	return nil
+}
+
+func (x *Claim) GetAssertion() *Assertion {
+	if x != nil {
+		return x.Assertion
+	}
+	return nil
+}
+
+func (x *Claim) GetSealedSha256() []byte {
+	if x != nil {
+		return x.SealedSha256
+	}
+	return nil
 }
 
 func (x *Claim) GetLinkTime() *LinkTime {
@@ -439,6 +475,78 @@ func (x *Claim) GetCertificatesTold() *CertificatesTold {
 	return nil
 }
 
+func (x *Claim) GetOfficerProposed() *OfficerProposed {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_OfficerProposed); ok {
+			return x.OfficerProposed
+		}
+	}
+	return nil
+}
+
+func (x *Claim) GetOfficerLeft() *OfficerLeft {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_OfficerLeft); ok {
+			return x.OfficerLeft
+		}
+	}
+	return nil
+}
+
+func (x *Claim) GetInvitationMade() *InvitationMade {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_InvitationMade); ok {
+			return x.InvitationMade
+		}
+	}
+	return nil
+}
+
+func (x *Claim) GetPasskeyOffered() *PasskeyOffered {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_PasskeyOffered); ok {
+			return x.PasskeyOffered
+		}
+	}
+	return nil
+}
+
+func (x *Claim) GetPasskeyGivenUp() *PasskeyGivenUp {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_PasskeyGivenUp); ok {
+			return x.PasskeyGivenUp
+		}
+	}
+	return nil
+}
+
+func (x *Claim) GetApprovalDecided() *ApprovalDecided {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_ApprovalDecided); ok {
+			return x.ApprovalDecided
+		}
+	}
+	return nil
+}
+
+func (x *Claim) GetSignaturesWanted() *SignaturesWanted {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_SignaturesWanted); ok {
+			return x.SignaturesWanted
+		}
+	}
+	return nil
+}
+
+func (x *Claim) GetSignInFailed() *SignInFailed {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_SignInFailed); ok {
+			return x.SignInFailed
+		}
+	}
+	return nil
+}
+
 type isClaim_Fact interface {
 	isClaim_Fact()
 }
@@ -511,6 +619,38 @@ type Claim_CertificatesTold struct {
 	CertificatesTold *CertificatesTold `protobuf:"bytes,65,opt,name=certificates_told,json=certificatesTold,proto3,oneof"`
 }
 
+type Claim_OfficerProposed struct {
+	OfficerProposed *OfficerProposed `protobuf:"bytes,66,opt,name=officer_proposed,json=officerProposed,proto3,oneof"`
+}
+
+type Claim_OfficerLeft struct {
+	OfficerLeft *OfficerLeft `protobuf:"bytes,67,opt,name=officer_left,json=officerLeft,proto3,oneof"`
+}
+
+type Claim_InvitationMade struct {
+	InvitationMade *InvitationMade `protobuf:"bytes,68,opt,name=invitation_made,json=invitationMade,proto3,oneof"`
+}
+
+type Claim_PasskeyOffered struct {
+	PasskeyOffered *PasskeyOffered `protobuf:"bytes,69,opt,name=passkey_offered,json=passkeyOffered,proto3,oneof"`
+}
+
+type Claim_PasskeyGivenUp struct {
+	PasskeyGivenUp *PasskeyGivenUp `protobuf:"bytes,70,opt,name=passkey_given_up,json=passkeyGivenUp,proto3,oneof"`
+}
+
+type Claim_ApprovalDecided struct {
+	ApprovalDecided *ApprovalDecided `protobuf:"bytes,71,opt,name=approval_decided,json=approvalDecided,proto3,oneof"`
+}
+
+type Claim_SignaturesWanted struct {
+	SignaturesWanted *SignaturesWanted `protobuf:"bytes,72,opt,name=signatures_wanted,json=signaturesWanted,proto3,oneof"`
+}
+
+type Claim_SignInFailed struct {
+	SignInFailed *SignInFailed `protobuf:"bytes,73,opt,name=sign_in_failed,json=signInFailed,proto3,oneof"`
+}
+
 func (*Claim_ApplicationReceived) isClaim_Fact() {}
 
 func (*Claim_KeysGenerated) isClaim_Fact() {}
@@ -545,6 +685,592 @@ func (*Claim_PhoneInstalled) isClaim_Fact() {}
 
 func (*Claim_CertificatesTold) isClaim_Fact() {}
 
+func (*Claim_OfficerProposed) isClaim_Fact() {}
+
+func (*Claim_OfficerLeft) isClaim_Fact() {}
+
+func (*Claim_InvitationMade) isClaim_Fact() {}
+
+func (*Claim_PasskeyOffered) isClaim_Fact() {}
+
+func (*Claim_PasskeyGivenUp) isClaim_Fact() {}
+
+func (*Claim_ApprovalDecided) isClaim_Fact() {}
+
+func (*Claim_SignaturesWanted) isClaim_Fact() {}
+
+func (*Claim_SignInFailed) isClaim_Fact() {}
+
+// Assertion is a signature by an officer's passkey (WebAuthn, AuthenticatorAssertionResponse). Its challenge is SHA-256 over
+// "shomei act 1\x00" + act.
+type Assertion struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Credential        []byte                 `protobuf:"bytes,1,opt,name=credential,proto3" json:"credential,omitempty"`
+	AuthenticatorData []byte                 `protobuf:"bytes,2,opt,name=authenticator_data,json=authenticatorData,proto3" json:"authenticator_data,omitempty"`
+	ClientData        []byte                 `protobuf:"bytes,3,opt,name=client_data,json=clientData,proto3" json:"client_data,omitempty"`
+	Signature         []byte                 `protobuf:"bytes,4,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Assertion) Reset() {
+	*x = Assertion{}
+	mi := &file_claim_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Assertion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Assertion) ProtoMessage() {}
+
+func (x *Assertion) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Assertion.ProtoReflect.Descriptor instead.
+func (*Assertion) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Assertion) GetCredential() []byte {
+	if x != nil {
+		return x.Credential
+	}
+	return nil
+}
+
+func (x *Assertion) GetAuthenticatorData() []byte {
+	if x != nil {
+		return x.AuthenticatorData
+	}
+	return nil
+}
+
+func (x *Assertion) GetClientData() []byte {
+	if x != nil {
+		return x.ClientData
+	}
+	return nil
+}
+
+func (x *Assertion) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+// OfficerProposed: an administrator enrols an officer of the claim's office or changes what the officer may do. The name is in
+// Personal.
+type OfficerProposed struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Officer        string                 `protobuf:"bytes,1,opt,name=officer,proto3" json:"officer,omitempty"`
+	Roles          []string               `protobuf:"bytes,2,rep,name=roles,proto3" json:"roles,omitempty"`
+	Offices        []string               `protobuf:"bytes,3,rep,name=offices,proto3" json:"offices,omitempty"`
+	From           string                 `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	Until          string                 `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
+	Areas          []string               `protobuf:"bytes,6,rep,name=areas,proto3" json:"areas,omitempty"`
+	IdentitySha256 []byte                 `protobuf:"bytes,7,opt,name=identity_sha256,json=identitySha256,proto3" json:"identity_sha256,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *OfficerProposed) Reset() {
+	*x = OfficerProposed{}
+	mi := &file_claim_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OfficerProposed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OfficerProposed) ProtoMessage() {}
+
+func (x *OfficerProposed) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OfficerProposed.ProtoReflect.Descriptor instead.
+func (*OfficerProposed) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OfficerProposed) GetOfficer() string {
+	if x != nil {
+		return x.Officer
+	}
+	return ""
+}
+
+func (x *OfficerProposed) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *OfficerProposed) GetOffices() []string {
+	if x != nil {
+		return x.Offices
+	}
+	return nil
+}
+
+func (x *OfficerProposed) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *OfficerProposed) GetUntil() string {
+	if x != nil {
+		return x.Until
+	}
+	return ""
+}
+
+func (x *OfficerProposed) GetAreas() []string {
+	if x != nil {
+		return x.Areas
+	}
+	return nil
+}
+
+func (x *OfficerProposed) GetIdentitySha256() []byte {
+	if x != nil {
+		return x.IdentitySha256
+	}
+	return nil
+}
+
+// OfficerLeft: an administrator ends an officer's term at once.
+type OfficerLeft struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Officer       string                 `protobuf:"bytes,1,opt,name=officer,proto3" json:"officer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OfficerLeft) Reset() {
+	*x = OfficerLeft{}
+	mi := &file_claim_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OfficerLeft) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OfficerLeft) ProtoMessage() {}
+
+func (x *OfficerLeft) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OfficerLeft.ProtoReflect.Descriptor instead.
+func (*OfficerLeft) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *OfficerLeft) GetOfficer() string {
+	if x != nil {
+		return x.Officer
+	}
+	return ""
+}
+
+// InvitationMade: an administrator lets an officer enrol passkeys with a code.
+type InvitationMade struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Officer       string                 `protobuf:"bytes,1,opt,name=officer,proto3" json:"officer,omitempty"`
+	CodeSha256    []byte                 `protobuf:"bytes,2,opt,name=code_sha256,json=codeSha256,proto3" json:"code_sha256,omitempty"`
+	UntilMs       int64                  `protobuf:"varint,3,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InvitationMade) Reset() {
+	*x = InvitationMade{}
+	mi := &file_claim_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvitationMade) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvitationMade) ProtoMessage() {}
+
+func (x *InvitationMade) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvitationMade.ProtoReflect.Descriptor instead.
+func (*InvitationMade) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *InvitationMade) GetOfficer() string {
+	if x != nil {
+		return x.Officer
+	}
+	return ""
+}
+
+func (x *InvitationMade) GetCodeSha256() []byte {
+	if x != nil {
+		return x.CodeSha256
+	}
+	return nil
+}
+
+func (x *InvitationMade) GetUntilMs() int64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
+}
+
+// PasskeyOffered: somebody who has an invitation's code, which is in Personal, wants to sign with a new passkey.
+type PasskeyOffered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Officer       string                 `protobuf:"bytes,1,opt,name=officer,proto3" json:"officer,omitempty"`
+	Credential    []byte                 `protobuf:"bytes,2,opt,name=credential,proto3" json:"credential,omitempty"`
+	PublicKey     []byte                 `protobuf:"bytes,3,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	RelyingParty  string                 `protobuf:"bytes,4,opt,name=relying_party,json=relyingParty,proto3" json:"relying_party,omitempty"`
+	Aaguid        []byte                 `protobuf:"bytes,5,opt,name=aaguid,proto3" json:"aaguid,omitempty"`
+	Software      bool                   `protobuf:"varint,6,opt,name=software,proto3" json:"software,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PasskeyOffered) Reset() {
+	*x = PasskeyOffered{}
+	mi := &file_claim_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PasskeyOffered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PasskeyOffered) ProtoMessage() {}
+
+func (x *PasskeyOffered) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PasskeyOffered.ProtoReflect.Descriptor instead.
+func (*PasskeyOffered) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PasskeyOffered) GetOfficer() string {
+	if x != nil {
+		return x.Officer
+	}
+	return ""
+}
+
+func (x *PasskeyOffered) GetCredential() []byte {
+	if x != nil {
+		return x.Credential
+	}
+	return nil
+}
+
+func (x *PasskeyOffered) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *PasskeyOffered) GetRelyingParty() string {
+	if x != nil {
+		return x.RelyingParty
+	}
+	return ""
+}
+
+func (x *PasskeyOffered) GetAaguid() []byte {
+	if x != nil {
+		return x.Aaguid
+	}
+	return nil
+}
+
+func (x *PasskeyOffered) GetSoftware() bool {
+	if x != nil {
+		return x.Software
+	}
+	return false
+}
+
+// PasskeyGivenUp: an officer, or an administrator for them, no longer signs with a passkey.
+type PasskeyGivenUp struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Officer       string                 `protobuf:"bytes,1,opt,name=officer,proto3" json:"officer,omitempty"`
+	Credential    []byte                 `protobuf:"bytes,2,opt,name=credential,proto3" json:"credential,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PasskeyGivenUp) Reset() {
+	*x = PasskeyGivenUp{}
+	mi := &file_claim_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PasskeyGivenUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PasskeyGivenUp) ProtoMessage() {}
+
+func (x *PasskeyGivenUp) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PasskeyGivenUp.ProtoReflect.Descriptor instead.
+func (*PasskeyGivenUp) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PasskeyGivenUp) GetOfficer() string {
+	if x != nil {
+		return x.Officer
+	}
+	return ""
+}
+
+func (x *PasskeyGivenUp) GetCredential() []byte {
+	if x != nil {
+		return x.Credential
+	}
+	return nil
+}
+
+// ApprovalDecided: an officer decides on another's act that waits.
+type ApprovalDecided struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// approval is the id of the act that waits; digest is ApprovalAsked.digest, so that the signature covers the act.
+	Approval string `protobuf:"bytes,1,opt,name=approval,proto3" json:"approval,omitempty"`
+	Digest   []byte `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// outcome is approved, refused or withdrawn. Why is in Personal.
+	Outcome       string `protobuf:"bytes,3,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApprovalDecided) Reset() {
+	*x = ApprovalDecided{}
+	mi := &file_claim_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApprovalDecided) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApprovalDecided) ProtoMessage() {}
+
+func (x *ApprovalDecided) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApprovalDecided.ProtoReflect.Descriptor instead.
+func (*ApprovalDecided) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ApprovalDecided) GetApproval() string {
+	if x != nil {
+		return x.Approval
+	}
+	return ""
+}
+
+func (x *ApprovalDecided) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *ApprovalDecided) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+// SignaturesWanted: an administrator has the office require signatures from a day on.
+type SignaturesWanted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignaturesWanted) Reset() {
+	*x = SignaturesWanted{}
+	mi := &file_claim_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignaturesWanted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignaturesWanted) ProtoMessage() {}
+
+func (x *SignaturesWanted) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignaturesWanted.ProtoReflect.Descriptor instead.
+func (*SignaturesWanted) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SignaturesWanted) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+// SignInFailed: at a counter, somebody presented a signature as an officer that proves nothing.
+type SignInFailed struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Officer string                 `protobuf:"bytes,1,opt,name=officer,proto3" json:"officer,omitempty"`
+	// reason is a word of pkg/officer.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignInFailed) Reset() {
+	*x = SignInFailed{}
+	mi := &file_claim_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignInFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignInFailed) ProtoMessage() {}
+
+func (x *SignInFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignInFailed.ProtoReflect.Descriptor instead.
+func (*SignInFailed) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SignInFailed) GetOfficer() string {
+	if x != nil {
+		return x.Officer
+	}
+	return ""
+}
+
+func (x *SignInFailed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // LinkTime is evidence of the time that does not depend on a clock that people set.
 type LinkTime struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -560,7 +1286,7 @@ type LinkTime struct {
 
 func (x *LinkTime) Reset() {
 	*x = LinkTime{}
-	mi := &file_claim_proto_msgTypes[2]
+	mi := &file_claim_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -572,7 +1298,7 @@ func (x *LinkTime) String() string {
 func (*LinkTime) ProtoMessage() {}
 
 func (x *LinkTime) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[2]
+	mi := &file_claim_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -585,7 +1311,7 @@ func (x *LinkTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkTime.ProtoReflect.Descriptor instead.
 func (*LinkTime) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{2}
+	return file_claim_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LinkTime) GetHubMs() int64 {
@@ -616,8 +1342,11 @@ type Personal struct {
 	Contact *Contact               `protobuf:"bytes,2,opt,name=contact,proto3" json:"contact,omitempty"`
 	// special_circumstances are those of an application, in the officers' words; empty: none are claimed.
 	SpecialCircumstances string `protobuf:"bytes,80,opt,name=special_circumstances,json=specialCircumstances,proto3" json:"special_circumstances,omitempty"`
-	// why an application was dropped, in the clerk's words.
+	// why an application was dropped, or an act refused, in the officer's words.
 	Why string `protobuf:"bytes,81,opt,name=why,proto3" json:"why,omitempty"`
+	// officer_name is the name of an officer who is enrolled; code that of an invitation.
+	OfficerName string `protobuf:"bytes,82,opt,name=officer_name,json=officerName,proto3" json:"officer_name,omitempty"`
+	Code        string `protobuf:"bytes,83,opt,name=code,proto3" json:"code,omitempty"`
 	// certificates are those of CertificatesTold, in its order, as proof by their signatures.
 	Certificates  [][]byte `protobuf:"bytes,90,rep,name=certificates,proto3" json:"certificates,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -626,7 +1355,7 @@ type Personal struct {
 
 func (x *Personal) Reset() {
 	*x = Personal{}
-	mi := &file_claim_proto_msgTypes[3]
+	mi := &file_claim_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +1367,7 @@ func (x *Personal) String() string {
 func (*Personal) ProtoMessage() {}
 
 func (x *Personal) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[3]
+	mi := &file_claim_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +1380,7 @@ func (x *Personal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Personal.ProtoReflect.Descriptor instead.
 func (*Personal) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{3}
+	return file_claim_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Personal) GetRecord() *ResidentRecord {
@@ -678,6 +1407,20 @@ func (x *Personal) GetSpecialCircumstances() string {
 func (x *Personal) GetWhy() string {
 	if x != nil {
 		return x.Why
+	}
+	return ""
+}
+
+func (x *Personal) GetOfficerName() string {
+	if x != nil {
+		return x.OfficerName
+	}
+	return ""
+}
+
+func (x *Personal) GetCode() string {
+	if x != nil {
+		return x.Code
 	}
 	return ""
 }
@@ -721,7 +1464,7 @@ type ResidentRecord struct {
 
 func (x *ResidentRecord) Reset() {
 	*x = ResidentRecord{}
-	mi := &file_claim_proto_msgTypes[4]
+	mi := &file_claim_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -733,7 +1476,7 @@ func (x *ResidentRecord) String() string {
 func (*ResidentRecord) ProtoMessage() {}
 
 func (x *ResidentRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[4]
+	mi := &file_claim_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -746,7 +1489,7 @@ func (x *ResidentRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResidentRecord.ProtoReflect.Descriptor instead.
 func (*ResidentRecord) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{4}
+	return file_claim_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ResidentRecord) GetResidentCode() string {
@@ -866,7 +1609,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_claim_proto_msgTypes[5]
+	mi := &file_claim_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -878,7 +1621,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[5]
+	mi := &file_claim_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -891,7 +1634,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{5}
+	return file_claim_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Contact) GetMail() string {
@@ -944,14 +1687,16 @@ type ApplicationReceived struct {
 	// pins_match: the PINs inside the notice's sealed envelope opened the card.
 	PinsMatch bool `protobuf:"varint,14,opt,name=pins_match,json=pinsMatch,proto3" json:"pins_match,omitempty"`
 	// applied_on is the day on which the application for a factory's card was received; empty: the day of filing.
-	AppliedOn     string `protobuf:"bytes,60,opt,name=applied_on,json=appliedOn,proto3" json:"applied_on,omitempty"`
+	AppliedOn string `protobuf:"bytes,60,opt,name=applied_on,json=appliedOn,proto3" json:"applied_on,omitempty"`
+	// special: special circumstances are claimed; they are in Personal.
+	Special       bool `protobuf:"varint,61,opt,name=special,proto3" json:"special,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApplicationReceived) Reset() {
 	*x = ApplicationReceived{}
-	mi := &file_claim_proto_msgTypes[6]
+	mi := &file_claim_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -963,7 +1708,7 @@ func (x *ApplicationReceived) String() string {
 func (*ApplicationReceived) ProtoMessage() {}
 
 func (x *ApplicationReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[6]
+	mi := &file_claim_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -976,7 +1721,7 @@ func (x *ApplicationReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationReceived.ProtoReflect.Descriptor instead.
 func (*ApplicationReceived) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{6}
+	return file_claim_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ApplicationReceived) GetOperation() Operation {
@@ -1084,6 +1829,13 @@ func (x *ApplicationReceived) GetAppliedOn() string {
 	return ""
 }
 
+func (x *ApplicationReceived) GetSpecial() bool {
+	if x != nil {
+		return x.Special
+	}
+	return false
+}
+
 type KeysGenerated struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Obligation    string                 `protobuf:"bytes,1,opt,name=obligation,proto3" json:"obligation,omitempty"`
@@ -1095,7 +1847,7 @@ type KeysGenerated struct {
 
 func (x *KeysGenerated) Reset() {
 	*x = KeysGenerated{}
-	mi := &file_claim_proto_msgTypes[7]
+	mi := &file_claim_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1107,7 +1859,7 @@ func (x *KeysGenerated) String() string {
 func (*KeysGenerated) ProtoMessage() {}
 
 func (x *KeysGenerated) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[7]
+	mi := &file_claim_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1120,7 +1872,7 @@ func (x *KeysGenerated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysGenerated.ProtoReflect.Descriptor instead.
 func (*KeysGenerated) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{7}
+	return file_claim_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *KeysGenerated) GetObligation() string {
@@ -1155,7 +1907,7 @@ type KeyRequest struct {
 
 func (x *KeyRequest) Reset() {
 	*x = KeyRequest{}
-	mi := &file_claim_proto_msgTypes[8]
+	mi := &file_claim_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1167,7 +1919,7 @@ func (x *KeyRequest) String() string {
 func (*KeyRequest) ProtoMessage() {}
 
 func (x *KeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[8]
+	mi := &file_claim_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1180,7 +1932,7 @@ func (x *KeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRequest.ProtoReflect.Descriptor instead.
 func (*KeyRequest) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{8}
+	return file_claim_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *KeyRequest) GetKind() CertificateKind {
@@ -1210,7 +1962,7 @@ type CardWritten struct {
 
 func (x *CardWritten) Reset() {
 	*x = CardWritten{}
-	mi := &file_claim_proto_msgTypes[9]
+	mi := &file_claim_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1974,7 @@ func (x *CardWritten) String() string {
 func (*CardWritten) ProtoMessage() {}
 
 func (x *CardWritten) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[9]
+	mi := &file_claim_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1987,7 @@ func (x *CardWritten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardWritten.ProtoReflect.Descriptor instead.
 func (*CardWritten) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{9}
+	return file_claim_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CardWritten) GetObligation() string {
@@ -1279,7 +2031,7 @@ type WriteFailed struct {
 
 func (x *WriteFailed) Reset() {
 	*x = WriteFailed{}
-	mi := &file_claim_proto_msgTypes[10]
+	mi := &file_claim_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1291,7 +2043,7 @@ func (x *WriteFailed) String() string {
 func (*WriteFailed) ProtoMessage() {}
 
 func (x *WriteFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[10]
+	mi := &file_claim_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +2056,7 @@ func (x *WriteFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFailed.ProtoReflect.Descriptor instead.
 func (*WriteFailed) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{10}
+	return file_claim_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WriteFailed) GetObligation() string {
@@ -1353,7 +2105,7 @@ type HandedOver struct {
 
 func (x *HandedOver) Reset() {
 	*x = HandedOver{}
-	mi := &file_claim_proto_msgTypes[11]
+	mi := &file_claim_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1365,7 +2117,7 @@ func (x *HandedOver) String() string {
 func (*HandedOver) ProtoMessage() {}
 
 func (x *HandedOver) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[11]
+	mi := &file_claim_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1378,7 +2130,7 @@ func (x *HandedOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandedOver.ProtoReflect.Descriptor instead.
 func (*HandedOver) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{11}
+	return file_claim_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HandedOver) GetFeeYen() uint32 {
@@ -1413,7 +2165,7 @@ type PinsUnblocked struct {
 
 func (x *PinsUnblocked) Reset() {
 	*x = PinsUnblocked{}
-	mi := &file_claim_proto_msgTypes[12]
+	mi := &file_claim_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +2177,7 @@ func (x *PinsUnblocked) String() string {
 func (*PinsUnblocked) ProtoMessage() {}
 
 func (x *PinsUnblocked) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[12]
+	mi := &file_claim_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,7 +2190,7 @@ func (x *PinsUnblocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinsUnblocked.ProtoReflect.Descriptor instead.
 func (*PinsUnblocked) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{12}
+	return file_claim_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PinsUnblocked) GetObligation() string {
@@ -1474,7 +2226,7 @@ type CustodyTaken struct {
 
 func (x *CustodyTaken) Reset() {
 	*x = CustodyTaken{}
-	mi := &file_claim_proto_msgTypes[13]
+	mi := &file_claim_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1486,7 +2238,7 @@ func (x *CustodyTaken) String() string {
 func (*CustodyTaken) ProtoMessage() {}
 
 func (x *CustodyTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[13]
+	mi := &file_claim_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1499,7 +2251,7 @@ func (x *CustodyTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustodyTaken.ProtoReflect.Descriptor instead.
 func (*CustodyTaken) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{13}
+	return file_claim_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CustodyTaken) GetCard() string {
@@ -1535,7 +2287,7 @@ type RecordChangeNotified struct {
 
 func (x *RecordChangeNotified) Reset() {
 	*x = RecordChangeNotified{}
-	mi := &file_claim_proto_msgTypes[14]
+	mi := &file_claim_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1547,7 +2299,7 @@ func (x *RecordChangeNotified) String() string {
 func (*RecordChangeNotified) ProtoMessage() {}
 
 func (x *RecordChangeNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[14]
+	mi := &file_claim_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1560,7 +2312,7 @@ func (x *RecordChangeNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordChangeNotified.ProtoReflect.Descriptor instead.
 func (*RecordChangeNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{14}
+	return file_claim_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RecordChangeNotified) GetChange() RecordChange {
@@ -1602,7 +2354,7 @@ type LossNotified struct {
 
 func (x *LossNotified) Reset() {
 	*x = LossNotified{}
-	mi := &file_claim_proto_msgTypes[15]
+	mi := &file_claim_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1614,7 +2366,7 @@ func (x *LossNotified) String() string {
 func (*LossNotified) ProtoMessage() {}
 
 func (x *LossNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[15]
+	mi := &file_claim_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1627,7 +2379,7 @@ func (x *LossNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LossNotified.ProtoReflect.Descriptor instead.
 func (*LossNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{15}
+	return file_claim_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LossNotified) GetBy() string {
@@ -1653,7 +2405,7 @@ type CardFoundNotified struct {
 
 func (x *CardFoundNotified) Reset() {
 	*x = CardFoundNotified{}
-	mi := &file_claim_proto_msgTypes[16]
+	mi := &file_claim_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1665,7 +2417,7 @@ func (x *CardFoundNotified) String() string {
 func (*CardFoundNotified) ProtoMessage() {}
 
 func (x *CardFoundNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[16]
+	mi := &file_claim_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1678,7 +2430,7 @@ func (x *CardFoundNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardFoundNotified.ProtoReflect.Descriptor instead.
 func (*CardFoundNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{16}
+	return file_claim_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CardFoundNotified) GetCard() string {
@@ -1699,7 +2451,7 @@ type AuthorityOrder struct {
 
 func (x *AuthorityOrder) Reset() {
 	*x = AuthorityOrder{}
-	mi := &file_claim_proto_msgTypes[17]
+	mi := &file_claim_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1711,7 +2463,7 @@ func (x *AuthorityOrder) String() string {
 func (*AuthorityOrder) ProtoMessage() {}
 
 func (x *AuthorityOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[17]
+	mi := &file_claim_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1724,7 +2476,7 @@ func (x *AuthorityOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorityOrder.ProtoReflect.Descriptor instead.
 func (*AuthorityOrder) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{17}
+	return file_claim_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AuthorityOrder) GetSerials() []uint64 {
@@ -1751,7 +2503,7 @@ type PinsBlocked struct {
 
 func (x *PinsBlocked) Reset() {
 	*x = PinsBlocked{}
-	mi := &file_claim_proto_msgTypes[18]
+	mi := &file_claim_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1763,7 +2515,7 @@ func (x *PinsBlocked) String() string {
 func (*PinsBlocked) ProtoMessage() {}
 
 func (x *PinsBlocked) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[18]
+	mi := &file_claim_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1776,7 +2528,7 @@ func (x *PinsBlocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinsBlocked.ProtoReflect.Descriptor instead.
 func (*PinsBlocked) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{18}
+	return file_claim_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PinsBlocked) GetPins() []PinKind {
@@ -1803,7 +2555,7 @@ type ApplicationDropped struct {
 
 func (x *ApplicationDropped) Reset() {
 	*x = ApplicationDropped{}
-	mi := &file_claim_proto_msgTypes[19]
+	mi := &file_claim_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1815,7 +2567,7 @@ func (x *ApplicationDropped) String() string {
 func (*ApplicationDropped) ProtoMessage() {}
 
 func (x *ApplicationDropped) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[19]
+	mi := &file_claim_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1828,7 +2580,7 @@ func (x *ApplicationDropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationDropped.ProtoReflect.Descriptor instead.
 func (*ApplicationDropped) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{19}
+	return file_claim_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ApplicationDropped) GetWhy() string {
@@ -1849,7 +2601,7 @@ type ConfirmationFailed struct {
 
 func (x *ConfirmationFailed) Reset() {
 	*x = ConfirmationFailed{}
-	mi := &file_claim_proto_msgTypes[20]
+	mi := &file_claim_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +2613,7 @@ func (x *ConfirmationFailed) String() string {
 func (*ConfirmationFailed) ProtoMessage() {}
 
 func (x *ConfirmationFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[20]
+	mi := &file_claim_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +2626,7 @@ func (x *ConfirmationFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmationFailed.ProtoReflect.Descriptor instead.
 func (*ConfirmationFailed) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{20}
+	return file_claim_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ConfirmationFailed) GetObligation() string {
@@ -1905,7 +2657,7 @@ type PhoneApplicationReceived struct {
 
 func (x *PhoneApplicationReceived) Reset() {
 	*x = PhoneApplicationReceived{}
-	mi := &file_claim_proto_msgTypes[21]
+	mi := &file_claim_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1917,7 +2669,7 @@ func (x *PhoneApplicationReceived) String() string {
 func (*PhoneApplicationReceived) ProtoMessage() {}
 
 func (x *PhoneApplicationReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[21]
+	mi := &file_claim_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1930,7 +2682,7 @@ func (x *PhoneApplicationReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneApplicationReceived.ProtoReflect.Descriptor instead.
 func (*PhoneApplicationReceived) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{21}
+	return file_claim_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *PhoneApplicationReceived) GetApplication() []byte {
@@ -1966,7 +2718,7 @@ type PhoneApplication struct {
 
 func (x *PhoneApplication) Reset() {
 	*x = PhoneApplication{}
-	mi := &file_claim_proto_msgTypes[22]
+	mi := &file_claim_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1978,7 +2730,7 @@ func (x *PhoneApplication) String() string {
 func (*PhoneApplication) ProtoMessage() {}
 
 func (x *PhoneApplication) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[22]
+	mi := &file_claim_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1991,7 +2743,7 @@ func (x *PhoneApplication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneApplication.ProtoReflect.Descriptor instead.
 func (*PhoneApplication) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{22}
+	return file_claim_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PhoneApplication) GetOperation() Operation {
@@ -2050,7 +2802,7 @@ type PhoneInstalled struct {
 
 func (x *PhoneInstalled) Reset() {
 	*x = PhoneInstalled{}
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2062,7 +2814,7 @@ func (x *PhoneInstalled) String() string {
 func (*PhoneInstalled) ProtoMessage() {}
 
 func (x *PhoneInstalled) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2075,7 +2827,7 @@ func (x *PhoneInstalled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneInstalled.ProtoReflect.Descriptor instead.
 func (*PhoneInstalled) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{23}
+	return file_claim_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PhoneInstalled) GetObligation() string {
@@ -2117,7 +2869,7 @@ type CertificatesTold struct {
 
 func (x *CertificatesTold) Reset() {
 	*x = CertificatesTold{}
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +2881,7 @@ func (x *CertificatesTold) String() string {
 func (*CertificatesTold) ProtoMessage() {}
 
 func (x *CertificatesTold) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +2894,7 @@ func (x *CertificatesTold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificatesTold.ProtoReflect.Descriptor instead.
 func (*CertificatesTold) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{24}
+	return file_claim_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CertificatesTold) GetCertificates() []*CertificateFound {
@@ -2171,6 +2923,7 @@ type Downlink struct {
 	//	*Downlink_UnblockPins
 	//	*Downlink_RetireCard
 	//	*Downlink_InstallCertificates
+	//	*Downlink_Officers
 	Body          isDownlink_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2178,7 +2931,7 @@ type Downlink struct {
 
 func (x *Downlink) Reset() {
 	*x = Downlink{}
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2190,7 +2943,7 @@ func (x *Downlink) String() string {
 func (*Downlink) ProtoMessage() {}
 
 func (x *Downlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2203,7 +2956,7 @@ func (x *Downlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Downlink.ProtoReflect.Descriptor instead.
 func (*Downlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{25}
+	return file_claim_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Downlink) GetId() string {
@@ -2309,6 +3062,15 @@ func (x *Downlink) GetInstallCertificates() *InstallCertificates {
 	return nil
 }
 
+func (x *Downlink) GetOfficers() *OfficeOfficers {
+	if x != nil {
+		if x, ok := x.Body.(*Downlink_Officers); ok {
+			return x.Officers
+		}
+	}
+	return nil
+}
+
 type isDownlink_Body interface {
 	isDownlink_Body()
 }
@@ -2337,6 +3099,10 @@ type Downlink_InstallCertificates struct {
 	InstallCertificates *InstallCertificates `protobuf:"bytes,15,opt,name=install_certificates,json=installCertificates,proto3,oneof"`
 }
 
+type Downlink_Officers struct {
+	Officers *OfficeOfficers `protobuf:"bytes,16,opt,name=officers,proto3,oneof"`
+}
+
 func (*Downlink_Answer) isDownlink_Body() {}
 
 func (*Downlink_GenerateKeys) isDownlink_Body() {}
@@ -2348,6 +3114,8 @@ func (*Downlink_UnblockPins) isDownlink_Body() {}
 func (*Downlink_RetireCard) isDownlink_Body() {}
 
 func (*Downlink_InstallCertificates) isDownlink_Body() {}
+
+func (*Downlink_Officers) isDownlink_Body() {}
 
 type SealedDownlink struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2362,7 +3130,7 @@ type SealedDownlink struct {
 
 func (x *SealedDownlink) Reset() {
 	*x = SealedDownlink{}
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2374,7 +3142,7 @@ func (x *SealedDownlink) String() string {
 func (*SealedDownlink) ProtoMessage() {}
 
 func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2387,7 +3155,7 @@ func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedDownlink.ProtoReflect.Descriptor instead.
 func (*SealedDownlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{26}
+	return file_claim_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SealedDownlink) GetSealed() []byte {
@@ -2439,14 +3207,16 @@ type Answer struct {
 	// former_card is the card that goes out of use when the procedure's card is handed over; empty for none.
 	FormerCard string `protobuf:"bytes,18,opt,name=former_card,json=formerCard,proto3" json:"former_card,omitempty"`
 	// held is why the claim, because of its times, was held for two officers instead of decided; absent otherwise.
-	Held          *HeldReceipt `protobuf:"bytes,60,opt,name=held,proto3" json:"held,omitempty"`
+	Held *HeldReceipt `protobuf:"bytes,60,opt,name=held,proto3" json:"held,omitempty"`
+	// pending: the act waits for a second officer, as approval.
+	Pending       *OpenApproval `protobuf:"bytes,61,opt,name=pending,proto3" json:"pending,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2458,7 +3228,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2471,7 +3241,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{27}
+	return file_claim_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Answer) GetClaim() string {
@@ -2607,6 +3377,13 @@ func (x *Answer) GetHeld() *HeldReceipt {
 	return nil
 }
 
+func (x *Answer) GetPending() *OpenApproval {
+	if x != nil {
+		return x.Pending
+	}
+	return nil
+}
+
 // Ending is the new status of one certificate or, with serial 0, of the card, with the rules behind it.
 type Ending struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -2624,7 +3401,7 @@ type Ending struct {
 
 func (x *Ending) Reset() {
 	*x = Ending{}
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2636,7 +3413,7 @@ func (x *Ending) String() string {
 func (*Ending) ProtoMessage() {}
 
 func (x *Ending) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2649,7 +3426,7 @@ func (x *Ending) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ending.ProtoReflect.Descriptor instead.
 func (*Ending) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{28}
+	return file_claim_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Ending) GetSerial() uint64 {
@@ -2712,7 +3489,7 @@ type InstallCertificates struct {
 
 func (x *InstallCertificates) Reset() {
 	*x = InstallCertificates{}
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2724,7 +3501,7 @@ func (x *InstallCertificates) String() string {
 func (*InstallCertificates) ProtoMessage() {}
 
 func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2737,7 +3514,7 @@ func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstallCertificates.ProtoReflect.Descriptor instead.
 func (*InstallCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{29}
+	return file_claim_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *InstallCertificates) GetDevice() string {
@@ -2770,7 +3547,7 @@ type CertificateState struct {
 
 func (x *CertificateState) Reset() {
 	*x = CertificateState{}
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2782,7 +3559,7 @@ func (x *CertificateState) String() string {
 func (*CertificateState) ProtoMessage() {}
 
 func (x *CertificateState) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2795,7 +3572,7 @@ func (x *CertificateState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateState.ProtoReflect.Descriptor instead.
 func (*CertificateState) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{30}
+	return file_claim_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CertificateState) GetSerial() uint64 {
@@ -2860,7 +3637,7 @@ type GenerateKeys struct {
 
 func (x *GenerateKeys) Reset() {
 	*x = GenerateKeys{}
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2872,7 +3649,7 @@ func (x *GenerateKeys) String() string {
 func (*GenerateKeys) ProtoMessage() {}
 
 func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2885,7 +3662,7 @@ func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateKeys.ProtoReflect.Descriptor instead.
 func (*GenerateKeys) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{31}
+	return file_claim_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GenerateKeys) GetCard() string {
@@ -2934,7 +3711,7 @@ type WriteCertificates struct {
 
 func (x *WriteCertificates) Reset() {
 	*x = WriteCertificates{}
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2946,7 +3723,7 @@ func (x *WriteCertificates) String() string {
 func (*WriteCertificates) ProtoMessage() {}
 
 func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2959,7 +3736,7 @@ func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteCertificates.ProtoReflect.Descriptor instead.
 func (*WriteCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{32}
+	return file_claim_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *WriteCertificates) GetCard() string {
@@ -2995,7 +3772,7 @@ type CertificateToWrite struct {
 
 func (x *CertificateToWrite) Reset() {
 	*x = CertificateToWrite{}
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3784,7 @@ func (x *CertificateToWrite) String() string {
 func (*CertificateToWrite) ProtoMessage() {}
 
 func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3797,7 @@ func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateToWrite.ProtoReflect.Descriptor instead.
 func (*CertificateToWrite) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{33}
+	return file_claim_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CertificateToWrite) GetSerial() uint64 {
@@ -3062,7 +3839,7 @@ type UnblockPins struct {
 
 func (x *UnblockPins) Reset() {
 	*x = UnblockPins{}
-	mi := &file_claim_proto_msgTypes[34]
+	mi := &file_claim_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3074,7 +3851,7 @@ func (x *UnblockPins) String() string {
 func (*UnblockPins) ProtoMessage() {}
 
 func (x *UnblockPins) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[34]
+	mi := &file_claim_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3087,7 +3864,7 @@ func (x *UnblockPins) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockPins.ProtoReflect.Descriptor instead.
 func (*UnblockPins) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{34}
+	return file_claim_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UnblockPins) GetCard() string {
@@ -3120,7 +3897,7 @@ type RetireCard struct {
 
 func (x *RetireCard) Reset() {
 	*x = RetireCard{}
-	mi := &file_claim_proto_msgTypes[35]
+	mi := &file_claim_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3132,7 +3909,7 @@ func (x *RetireCard) String() string {
 func (*RetireCard) ProtoMessage() {}
 
 func (x *RetireCard) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[35]
+	mi := &file_claim_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3145,7 +3922,7 @@ func (x *RetireCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireCard.ProtoReflect.Descriptor instead.
 func (*RetireCard) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{35}
+	return file_claim_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RetireCard) GetCard() string {
@@ -3159,10 +3936,10 @@ var File_claim_proto protoreflect.FileDescriptor
 
 const file_claim_proto_rawDesc = "" +
 	"\n" +
-	"\vclaim.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\x10subscriber.proto\x1a\vterms.proto\"A\n" +
+	"\vclaim.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\rofficer.proto\x1a\x10subscriber.proto\x1a\vterms.proto\"A\n" +
 	"\vSignedClaim\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\fR\x05claim\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xb6\x0e\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xf4\x13\n" +
 	"\x05Claim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x16\n" +
@@ -3184,7 +3961,10 @@ const file_claim_proto_rawDesc = "" +
 	"\x06sealed\x18\x0e \x01(\fR\x06sealed\x12 \n" +
 	"\vtraceparent\x18\x0f \x01(\tR\vtraceparent\x12\x1d\n" +
 	"\n" +
-	"entered_ms\x18\x10 \x01(\x03R\tenteredMs\x124\n" +
+	"entered_ms\x18\x10 \x01(\x03R\tenteredMs\x12\x10\n" +
+	"\x03act\x18\x11 \x01(\fR\x03act\x126\n" +
+	"\tassertion\x18\x12 \x01(\v2\x18.shomei.events.AssertionR\tassertion\x12#\n" +
+	"\rsealed_sha256\x18\x13 \x01(\fR\fsealedSha256\x124\n" +
 	"\tlink_time\x18\x14 \x01(\v2\x17.shomei.events.LinkTimeR\blinkTime\x12W\n" +
 	"\x14application_received\x18\x1e \x01(\v2\".shomei.events.ApplicationReceivedH\x00R\x13applicationReceived\x12E\n" +
 	"\x0ekeys_generated\x18\x1f \x01(\v2\x1c.shomei.events.KeysGeneratedH\x00R\rkeysGenerated\x12?\n" +
@@ -3203,18 +3983,75 @@ const file_claim_proto_rawDesc = "" +
 	"\x13confirmation_failed\x18+ \x01(\v2!.shomei.events.ConfirmationFailedH\x00R\x12confirmationFailed\x12g\n" +
 	"\x1aphone_application_received\x18, \x01(\v2'.shomei.events.PhoneApplicationReceivedH\x00R\x18phoneApplicationReceived\x12H\n" +
 	"\x0fphone_installed\x18- \x01(\v2\x1d.shomei.events.PhoneInstalledH\x00R\x0ephoneInstalled\x12N\n" +
-	"\x11certificates_told\x18A \x01(\v2\x1f.shomei.events.CertificatesToldH\x00R\x10certificatesToldB\x06\n" +
-	"\x04fact\"^\n" +
+	"\x11certificates_told\x18A \x01(\v2\x1f.shomei.events.CertificatesToldH\x00R\x10certificatesTold\x12K\n" +
+	"\x10officer_proposed\x18B \x01(\v2\x1e.shomei.events.OfficerProposedH\x00R\x0fofficerProposed\x12?\n" +
+	"\fofficer_left\x18C \x01(\v2\x1a.shomei.events.OfficerLeftH\x00R\vofficerLeft\x12H\n" +
+	"\x0finvitation_made\x18D \x01(\v2\x1d.shomei.events.InvitationMadeH\x00R\x0einvitationMade\x12H\n" +
+	"\x0fpasskey_offered\x18E \x01(\v2\x1d.shomei.events.PasskeyOfferedH\x00R\x0epasskeyOffered\x12I\n" +
+	"\x10passkey_given_up\x18F \x01(\v2\x1d.shomei.events.PasskeyGivenUpH\x00R\x0epasskeyGivenUp\x12K\n" +
+	"\x10approval_decided\x18G \x01(\v2\x1e.shomei.events.ApprovalDecidedH\x00R\x0fapprovalDecided\x12N\n" +
+	"\x11signatures_wanted\x18H \x01(\v2\x1f.shomei.events.SignaturesWantedH\x00R\x10signaturesWanted\x12C\n" +
+	"\x0esign_in_failed\x18I \x01(\v2\x1b.shomei.events.SignInFailedH\x00R\fsignInFailedB\x06\n" +
+	"\x04fact\"\x99\x01\n" +
+	"\tAssertion\x12\x1e\n" +
+	"\n" +
+	"credential\x18\x01 \x01(\fR\n" +
+	"credential\x12-\n" +
+	"\x12authenticator_data\x18\x02 \x01(\fR\x11authenticatorData\x12\x1f\n" +
+	"\vclient_data\x18\x03 \x01(\fR\n" +
+	"clientData\x12\x1c\n" +
+	"\tsignature\x18\x04 \x01(\fR\tsignature\"\xc4\x01\n" +
+	"\x0fOfficerProposed\x12\x18\n" +
+	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x14\n" +
+	"\x05roles\x18\x02 \x03(\tR\x05roles\x12\x18\n" +
+	"\aoffices\x18\x03 \x03(\tR\aoffices\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\tR\x04from\x12\x14\n" +
+	"\x05until\x18\x05 \x01(\tR\x05until\x12\x14\n" +
+	"\x05areas\x18\x06 \x03(\tR\x05areas\x12'\n" +
+	"\x0fidentity_sha256\x18\a \x01(\fR\x0eidentitySha256\"'\n" +
+	"\vOfficerLeft\x12\x18\n" +
+	"\aofficer\x18\x01 \x01(\tR\aofficer\"f\n" +
+	"\x0eInvitationMade\x12\x18\n" +
+	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1f\n" +
+	"\vcode_sha256\x18\x02 \x01(\fR\n" +
+	"codeSha256\x12\x19\n" +
+	"\buntil_ms\x18\x03 \x01(\x03R\auntilMs\"\xc2\x01\n" +
+	"\x0ePasskeyOffered\x12\x18\n" +
+	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1e\n" +
+	"\n" +
+	"credential\x18\x02 \x01(\fR\n" +
+	"credential\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x03 \x01(\fR\tpublicKey\x12#\n" +
+	"\rrelying_party\x18\x04 \x01(\tR\frelyingParty\x12\x16\n" +
+	"\x06aaguid\x18\x05 \x01(\fR\x06aaguid\x12\x1a\n" +
+	"\bsoftware\x18\x06 \x01(\bR\bsoftware\"J\n" +
+	"\x0ePasskeyGivenUp\x12\x18\n" +
+	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1e\n" +
+	"\n" +
+	"credential\x18\x02 \x01(\fR\n" +
+	"credential\"_\n" +
+	"\x0fApprovalDecided\x12\x1a\n" +
+	"\bapproval\x18\x01 \x01(\tR\bapproval\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x18\n" +
+	"\aoutcome\x18\x03 \x01(\tR\aoutcome\"&\n" +
+	"\x10SignaturesWanted\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\"@\n" +
+	"\fSignInFailed\x12\x18\n" +
+	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"^\n" +
 	"\bLinkTime\x12\x15\n" +
 	"\x06hub_ms\x18\x01 \x01(\x03R\x05hubMs\x12\x1d\n" +
 	"\n" +
 	"elapsed_ms\x18\x02 \x01(\x03R\telapsedMs\x12\x1c\n" +
-	"\trestarted\x18\x03 \x01(\bR\trestarted\"\xde\x01\n" +
+	"\trestarted\x18\x03 \x01(\bR\trestarted\"\x95\x02\n" +
 	"\bPersonal\x125\n" +
 	"\x06record\x18\x01 \x01(\v2\x1d.shomei.events.ResidentRecordR\x06record\x120\n" +
 	"\acontact\x18\x02 \x01(\v2\x16.shomei.events.ContactR\acontact\x123\n" +
 	"\x15special_circumstances\x18P \x01(\tR\x14specialCircumstances\x12\x10\n" +
-	"\x03why\x18Q \x01(\tR\x03why\x12\"\n" +
+	"\x03why\x18Q \x01(\tR\x03why\x12!\n" +
+	"\fofficer_name\x18R \x01(\tR\vofficerName\x12\x12\n" +
+	"\x04code\x18S \x01(\tR\x04code\x12\"\n" +
 	"\fcertificates\x18Z \x03(\fR\fcertificates\"\xd4\x03\n" +
 	"\x0eResidentRecord\x12#\n" +
 	"\rresident_code\x18\x01 \x01(\tR\fresidentCode\x12\x12\n" +
@@ -3243,7 +4080,7 @@ const file_claim_proto_rawDesc = "" +
 	"\vpostal_code\x18\x02 \x01(\tR\n" +
 	"postalCode\x12%\n" +
 	"\x0epostal_address\x18\x03 \x01(\tR\rpostalAddress\x12\x1a\n" +
-	"\blanguage\x18\x04 \x01(\tR\blanguage\"\xc8\x04\n" +
+	"\blanguage\x18\x04 \x01(\tR\blanguage\"\xe2\x04\n" +
 	"\x13ApplicationReceived\x126\n" +
 	"\toperation\x18\x01 \x01(\x0e2\x18.shomei.events.OperationR\toperation\x120\n" +
 	"\achannel\x18\x02 \x01(\x0e2\x16.shomei.events.ChannelR\achannel\x124\n" +
@@ -3263,7 +4100,8 @@ const file_claim_proto_rawDesc = "" +
 	"\n" +
 	"pins_match\x18\x0e \x01(\bR\tpinsMatch\x12\x1d\n" +
 	"\n" +
-	"applied_on\x18< \x01(\tR\tappliedOn\"r\n" +
+	"applied_on\x18< \x01(\tR\tappliedOn\x12\x18\n" +
+	"\aspecial\x18= \x01(\bR\aspecial\"r\n" +
 	"\rKeysGenerated\x12\x1e\n" +
 	"\n" +
 	"obligation\x18\x01 \x01(\tR\n" +
@@ -3352,7 +4190,7 @@ const file_claim_proto_rawDesc = "" +
 	"\aserials\x18\x03 \x03(\x04R\aserials\x12/\n" +
 	"\x13certificates_sha256\x18\x04 \x03(\fR\x12certificatesSha256\"W\n" +
 	"\x10CertificatesTold\x12C\n" +
-	"\fcertificates\x18\x01 \x03(\v2\x1f.shomei.events.CertificateFoundR\fcertificates\"\xd8\x04\n" +
+	"\fcertificates\x18\x01 \x03(\v2\x1f.shomei.events.CertificateFoundR\fcertificates\"\x95\x05\n" +
 	"\bDownlink\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x1c\n" +
@@ -3370,12 +4208,13 @@ const file_claim_proto_rawDesc = "" +
 	"\funblock_pins\x18\r \x01(\v2\x1a.shomei.events.UnblockPinsH\x00R\vunblockPins\x12<\n" +
 	"\vretire_card\x18\x0e \x01(\v2\x19.shomei.events.RetireCardH\x00R\n" +
 	"retireCard\x12W\n" +
-	"\x14install_certificates\x18\x0f \x01(\v2\".shomei.events.InstallCertificatesH\x00R\x13installCertificatesB\x06\n" +
+	"\x14install_certificates\x18\x0f \x01(\v2\".shomei.events.InstallCertificatesH\x00R\x13installCertificates\x12;\n" +
+	"\bofficers\x18\x10 \x01(\v2\x1d.shomei.events.OfficeOfficersH\x00R\bofficersB\x06\n" +
 	"\x04body\"^\n" +
 	"\x0eSealedDownlink\x12\x16\n" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xed\x06\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xa4\a\n" +
 	"\x06Answer\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\tR\x05claim\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x1a\n" +
@@ -3397,7 +4236,8 @@ const file_claim_proto_rawDesc = "" +
 	"\x12phone_certificates\x18\x11 \x03(\v2\x1f.shomei.events.CertificateStateR\x11phoneCertificates\x12\x1f\n" +
 	"\vformer_card\x18\x12 \x01(\tR\n" +
 	"formerCard\x12.\n" +
-	"\x04held\x18< \x01(\v2\x1a.shomei.events.HeldReceiptR\x04held\"\x91\x02\n" +
+	"\x04held\x18< \x01(\v2\x1a.shomei.events.HeldReceiptR\x04held\x125\n" +
+	"\apending\x18= \x01(\v2\x1b.shomei.events.OpenApprovalR\apending\"\x91\x02\n" +
 	"\x06Ending\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\x04R\x06serial\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.shomei.events.CertificateKindR\x04kind\x128\n" +
@@ -3453,133 +4293,155 @@ func file_claim_proto_rawDescGZIP() []byte {
 	return file_claim_proto_rawDescData
 }
 
-var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_claim_proto_goTypes = []any{
 	(*SignedClaim)(nil),              // 0: shomei.events.SignedClaim
 	(*Claim)(nil),                    // 1: shomei.events.Claim
-	(*LinkTime)(nil),                 // 2: shomei.events.LinkTime
-	(*Personal)(nil),                 // 3: shomei.events.Personal
-	(*ResidentRecord)(nil),           // 4: shomei.events.ResidentRecord
-	(*Contact)(nil),                  // 5: shomei.events.Contact
-	(*ApplicationReceived)(nil),      // 6: shomei.events.ApplicationReceived
-	(*KeysGenerated)(nil),            // 7: shomei.events.KeysGenerated
-	(*KeyRequest)(nil),               // 8: shomei.events.KeyRequest
-	(*CardWritten)(nil),              // 9: shomei.events.CardWritten
-	(*WriteFailed)(nil),              // 10: shomei.events.WriteFailed
-	(*HandedOver)(nil),               // 11: shomei.events.HandedOver
-	(*PinsUnblocked)(nil),            // 12: shomei.events.PinsUnblocked
-	(*CustodyTaken)(nil),             // 13: shomei.events.CustodyTaken
-	(*RecordChangeNotified)(nil),     // 14: shomei.events.RecordChangeNotified
-	(*LossNotified)(nil),             // 15: shomei.events.LossNotified
-	(*CardFoundNotified)(nil),        // 16: shomei.events.CardFoundNotified
-	(*AuthorityOrder)(nil),           // 17: shomei.events.AuthorityOrder
-	(*PinsBlocked)(nil),              // 18: shomei.events.PinsBlocked
-	(*ApplicationDropped)(nil),       // 19: shomei.events.ApplicationDropped
-	(*ConfirmationFailed)(nil),       // 20: shomei.events.ConfirmationFailed
-	(*PhoneApplicationReceived)(nil), // 21: shomei.events.PhoneApplicationReceived
-	(*PhoneApplication)(nil),         // 22: shomei.events.PhoneApplication
-	(*PhoneInstalled)(nil),           // 23: shomei.events.PhoneInstalled
-	(*CertificatesTold)(nil),         // 24: shomei.events.CertificatesTold
-	(*Downlink)(nil),                 // 25: shomei.events.Downlink
-	(*SealedDownlink)(nil),           // 26: shomei.events.SealedDownlink
-	(*Answer)(nil),                   // 27: shomei.events.Answer
-	(*Ending)(nil),                   // 28: shomei.events.Ending
-	(*InstallCertificates)(nil),      // 29: shomei.events.InstallCertificates
-	(*CertificateState)(nil),         // 30: shomei.events.CertificateState
-	(*GenerateKeys)(nil),             // 31: shomei.events.GenerateKeys
-	(*WriteCertificates)(nil),        // 32: shomei.events.WriteCertificates
-	(*CertificateToWrite)(nil),       // 33: shomei.events.CertificateToWrite
-	(*UnblockPins)(nil),              // 34: shomei.events.UnblockPins
-	(*RetireCard)(nil),               // 35: shomei.events.RetireCard
-	(Operation)(0),                   // 36: shomei.events.Operation
-	(Channel)(0),                     // 37: shomei.events.Channel
-	(CertificateKind)(0),             // 38: shomei.events.CertificateKind
-	(CardKind)(0),                    // 39: shomei.events.CardKind
-	(PinKind)(0),                     // 40: shomei.events.PinKind
-	(RecordChange)(0),                // 41: shomei.events.RecordChange
-	(RevocationReason)(0),            // 42: shomei.events.RevocationReason
-	(PhonePlatform)(0),               // 43: shomei.events.PhonePlatform
-	(*CertificateFound)(nil),         // 44: shomei.events.CertificateFound
-	(*FeeItem)(nil),                  // 45: shomei.events.FeeItem
-	(*PlannedCertificate)(nil),       // 46: shomei.events.PlannedCertificate
-	(*Candidate)(nil),                // 47: shomei.events.Candidate
-	(*DeadlineSet)(nil),              // 48: shomei.events.DeadlineSet
-	(*HeldReceipt)(nil),              // 49: shomei.events.HeldReceipt
-	(CertificateStatus)(0),           // 50: shomei.events.CertificateStatus
-	(CardStatus)(0),                  // 51: shomei.events.CardStatus
-	(Regime)(0),                      // 52: shomei.events.Regime
+	(*Assertion)(nil),                // 2: shomei.events.Assertion
+	(*OfficerProposed)(nil),          // 3: shomei.events.OfficerProposed
+	(*OfficerLeft)(nil),              // 4: shomei.events.OfficerLeft
+	(*InvitationMade)(nil),           // 5: shomei.events.InvitationMade
+	(*PasskeyOffered)(nil),           // 6: shomei.events.PasskeyOffered
+	(*PasskeyGivenUp)(nil),           // 7: shomei.events.PasskeyGivenUp
+	(*ApprovalDecided)(nil),          // 8: shomei.events.ApprovalDecided
+	(*SignaturesWanted)(nil),         // 9: shomei.events.SignaturesWanted
+	(*SignInFailed)(nil),             // 10: shomei.events.SignInFailed
+	(*LinkTime)(nil),                 // 11: shomei.events.LinkTime
+	(*Personal)(nil),                 // 12: shomei.events.Personal
+	(*ResidentRecord)(nil),           // 13: shomei.events.ResidentRecord
+	(*Contact)(nil),                  // 14: shomei.events.Contact
+	(*ApplicationReceived)(nil),      // 15: shomei.events.ApplicationReceived
+	(*KeysGenerated)(nil),            // 16: shomei.events.KeysGenerated
+	(*KeyRequest)(nil),               // 17: shomei.events.KeyRequest
+	(*CardWritten)(nil),              // 18: shomei.events.CardWritten
+	(*WriteFailed)(nil),              // 19: shomei.events.WriteFailed
+	(*HandedOver)(nil),               // 20: shomei.events.HandedOver
+	(*PinsUnblocked)(nil),            // 21: shomei.events.PinsUnblocked
+	(*CustodyTaken)(nil),             // 22: shomei.events.CustodyTaken
+	(*RecordChangeNotified)(nil),     // 23: shomei.events.RecordChangeNotified
+	(*LossNotified)(nil),             // 24: shomei.events.LossNotified
+	(*CardFoundNotified)(nil),        // 25: shomei.events.CardFoundNotified
+	(*AuthorityOrder)(nil),           // 26: shomei.events.AuthorityOrder
+	(*PinsBlocked)(nil),              // 27: shomei.events.PinsBlocked
+	(*ApplicationDropped)(nil),       // 28: shomei.events.ApplicationDropped
+	(*ConfirmationFailed)(nil),       // 29: shomei.events.ConfirmationFailed
+	(*PhoneApplicationReceived)(nil), // 30: shomei.events.PhoneApplicationReceived
+	(*PhoneApplication)(nil),         // 31: shomei.events.PhoneApplication
+	(*PhoneInstalled)(nil),           // 32: shomei.events.PhoneInstalled
+	(*CertificatesTold)(nil),         // 33: shomei.events.CertificatesTold
+	(*Downlink)(nil),                 // 34: shomei.events.Downlink
+	(*SealedDownlink)(nil),           // 35: shomei.events.SealedDownlink
+	(*Answer)(nil),                   // 36: shomei.events.Answer
+	(*Ending)(nil),                   // 37: shomei.events.Ending
+	(*InstallCertificates)(nil),      // 38: shomei.events.InstallCertificates
+	(*CertificateState)(nil),         // 39: shomei.events.CertificateState
+	(*GenerateKeys)(nil),             // 40: shomei.events.GenerateKeys
+	(*WriteCertificates)(nil),        // 41: shomei.events.WriteCertificates
+	(*CertificateToWrite)(nil),       // 42: shomei.events.CertificateToWrite
+	(*UnblockPins)(nil),              // 43: shomei.events.UnblockPins
+	(*RetireCard)(nil),               // 44: shomei.events.RetireCard
+	(Operation)(0),                   // 45: shomei.events.Operation
+	(Channel)(0),                     // 46: shomei.events.Channel
+	(CertificateKind)(0),             // 47: shomei.events.CertificateKind
+	(CardKind)(0),                    // 48: shomei.events.CardKind
+	(PinKind)(0),                     // 49: shomei.events.PinKind
+	(RecordChange)(0),                // 50: shomei.events.RecordChange
+	(RevocationReason)(0),            // 51: shomei.events.RevocationReason
+	(PhonePlatform)(0),               // 52: shomei.events.PhonePlatform
+	(*CertificateFound)(nil),         // 53: shomei.events.CertificateFound
+	(*OfficeOfficers)(nil),           // 54: shomei.events.OfficeOfficers
+	(*FeeItem)(nil),                  // 55: shomei.events.FeeItem
+	(*PlannedCertificate)(nil),       // 56: shomei.events.PlannedCertificate
+	(*Candidate)(nil),                // 57: shomei.events.Candidate
+	(*DeadlineSet)(nil),              // 58: shomei.events.DeadlineSet
+	(*HeldReceipt)(nil),              // 59: shomei.events.HeldReceipt
+	(*OpenApproval)(nil),             // 60: shomei.events.OpenApproval
+	(CertificateStatus)(0),           // 61: shomei.events.CertificateStatus
+	(CardStatus)(0),                  // 62: shomei.events.CardStatus
+	(Regime)(0),                      // 63: shomei.events.Regime
 }
 var file_claim_proto_depIdxs = []int32{
-	2,  // 0: shomei.events.Claim.link_time:type_name -> shomei.events.LinkTime
-	6,  // 1: shomei.events.Claim.application_received:type_name -> shomei.events.ApplicationReceived
-	7,  // 2: shomei.events.Claim.keys_generated:type_name -> shomei.events.KeysGenerated
-	9,  // 3: shomei.events.Claim.card_written:type_name -> shomei.events.CardWritten
-	10, // 4: shomei.events.Claim.write_failed:type_name -> shomei.events.WriteFailed
-	11, // 5: shomei.events.Claim.handed_over:type_name -> shomei.events.HandedOver
-	12, // 6: shomei.events.Claim.pins_unblocked:type_name -> shomei.events.PinsUnblocked
-	13, // 7: shomei.events.Claim.custody_taken:type_name -> shomei.events.CustodyTaken
-	14, // 8: shomei.events.Claim.record_change_notified:type_name -> shomei.events.RecordChangeNotified
-	15, // 9: shomei.events.Claim.loss_notified:type_name -> shomei.events.LossNotified
-	16, // 10: shomei.events.Claim.card_found_notified:type_name -> shomei.events.CardFoundNotified
-	17, // 11: shomei.events.Claim.authority_order:type_name -> shomei.events.AuthorityOrder
-	18, // 12: shomei.events.Claim.pins_blocked:type_name -> shomei.events.PinsBlocked
-	19, // 13: shomei.events.Claim.application_dropped:type_name -> shomei.events.ApplicationDropped
-	20, // 14: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
-	21, // 15: shomei.events.Claim.phone_application_received:type_name -> shomei.events.PhoneApplicationReceived
-	23, // 16: shomei.events.Claim.phone_installed:type_name -> shomei.events.PhoneInstalled
-	24, // 17: shomei.events.Claim.certificates_told:type_name -> shomei.events.CertificatesTold
-	4,  // 18: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
-	5,  // 19: shomei.events.Personal.contact:type_name -> shomei.events.Contact
-	36, // 20: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
-	37, // 21: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
-	38, // 22: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
-	39, // 23: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
-	40, // 24: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
-	8,  // 25: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
-	38, // 26: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
-	40, // 27: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
-	41, // 28: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
-	42, // 29: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
-	40, // 30: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
-	36, // 31: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
-	43, // 32: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
-	8,  // 33: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
-	44, // 34: shomei.events.CertificatesTold.certificates:type_name -> shomei.events.CertificateFound
-	27, // 35: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
-	31, // 36: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
-	32, // 37: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
-	34, // 38: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
-	35, // 39: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
-	29, // 40: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
-	45, // 41: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
-	46, // 42: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
-	36, // 43: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
-	46, // 44: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
-	30, // 45: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
-	47, // 46: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
-	28, // 47: shomei.events.Answer.endings:type_name -> shomei.events.Ending
-	48, // 48: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
-	30, // 49: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
-	49, // 50: shomei.events.Answer.held:type_name -> shomei.events.HeldReceipt
-	38, // 51: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
-	50, // 52: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
-	51, // 53: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
-	33, // 54: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	38, // 55: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
-	52, // 56: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
-	50, // 57: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
-	39, // 58: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
-	52, // 59: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
-	38, // 60: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
-	33, // 61: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	38, // 62: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
-	40, // 63: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
-	52, // 64: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
-	65, // [65:65] is the sub-list for method output_type
-	65, // [65:65] is the sub-list for method input_type
-	65, // [65:65] is the sub-list for extension type_name
-	65, // [65:65] is the sub-list for extension extendee
-	0,  // [0:65] is the sub-list for field type_name
+	2,  // 0: shomei.events.Claim.assertion:type_name -> shomei.events.Assertion
+	11, // 1: shomei.events.Claim.link_time:type_name -> shomei.events.LinkTime
+	15, // 2: shomei.events.Claim.application_received:type_name -> shomei.events.ApplicationReceived
+	16, // 3: shomei.events.Claim.keys_generated:type_name -> shomei.events.KeysGenerated
+	18, // 4: shomei.events.Claim.card_written:type_name -> shomei.events.CardWritten
+	19, // 5: shomei.events.Claim.write_failed:type_name -> shomei.events.WriteFailed
+	20, // 6: shomei.events.Claim.handed_over:type_name -> shomei.events.HandedOver
+	21, // 7: shomei.events.Claim.pins_unblocked:type_name -> shomei.events.PinsUnblocked
+	22, // 8: shomei.events.Claim.custody_taken:type_name -> shomei.events.CustodyTaken
+	23, // 9: shomei.events.Claim.record_change_notified:type_name -> shomei.events.RecordChangeNotified
+	24, // 10: shomei.events.Claim.loss_notified:type_name -> shomei.events.LossNotified
+	25, // 11: shomei.events.Claim.card_found_notified:type_name -> shomei.events.CardFoundNotified
+	26, // 12: shomei.events.Claim.authority_order:type_name -> shomei.events.AuthorityOrder
+	27, // 13: shomei.events.Claim.pins_blocked:type_name -> shomei.events.PinsBlocked
+	28, // 14: shomei.events.Claim.application_dropped:type_name -> shomei.events.ApplicationDropped
+	29, // 15: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
+	30, // 16: shomei.events.Claim.phone_application_received:type_name -> shomei.events.PhoneApplicationReceived
+	32, // 17: shomei.events.Claim.phone_installed:type_name -> shomei.events.PhoneInstalled
+	33, // 18: shomei.events.Claim.certificates_told:type_name -> shomei.events.CertificatesTold
+	3,  // 19: shomei.events.Claim.officer_proposed:type_name -> shomei.events.OfficerProposed
+	4,  // 20: shomei.events.Claim.officer_left:type_name -> shomei.events.OfficerLeft
+	5,  // 21: shomei.events.Claim.invitation_made:type_name -> shomei.events.InvitationMade
+	6,  // 22: shomei.events.Claim.passkey_offered:type_name -> shomei.events.PasskeyOffered
+	7,  // 23: shomei.events.Claim.passkey_given_up:type_name -> shomei.events.PasskeyGivenUp
+	8,  // 24: shomei.events.Claim.approval_decided:type_name -> shomei.events.ApprovalDecided
+	9,  // 25: shomei.events.Claim.signatures_wanted:type_name -> shomei.events.SignaturesWanted
+	10, // 26: shomei.events.Claim.sign_in_failed:type_name -> shomei.events.SignInFailed
+	13, // 27: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
+	14, // 28: shomei.events.Personal.contact:type_name -> shomei.events.Contact
+	45, // 29: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
+	46, // 30: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
+	47, // 31: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
+	48, // 32: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
+	49, // 33: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
+	17, // 34: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
+	47, // 35: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
+	49, // 36: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
+	50, // 37: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
+	51, // 38: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
+	49, // 39: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
+	45, // 40: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
+	52, // 41: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
+	17, // 42: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
+	53, // 43: shomei.events.CertificatesTold.certificates:type_name -> shomei.events.CertificateFound
+	36, // 44: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
+	40, // 45: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
+	41, // 46: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
+	43, // 47: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
+	44, // 48: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
+	38, // 49: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
+	54, // 50: shomei.events.Downlink.officers:type_name -> shomei.events.OfficeOfficers
+	55, // 51: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
+	56, // 52: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
+	45, // 53: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
+	56, // 54: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
+	39, // 55: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
+	57, // 56: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
+	37, // 57: shomei.events.Answer.endings:type_name -> shomei.events.Ending
+	58, // 58: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
+	39, // 59: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
+	59, // 60: shomei.events.Answer.held:type_name -> shomei.events.HeldReceipt
+	60, // 61: shomei.events.Answer.pending:type_name -> shomei.events.OpenApproval
+	47, // 62: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
+	61, // 63: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
+	62, // 64: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
+	42, // 65: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	47, // 66: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
+	63, // 67: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
+	61, // 68: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
+	48, // 69: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
+	63, // 70: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
+	47, // 71: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
+	42, // 72: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	47, // 73: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
+	49, // 74: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
+	63, // 75: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
+	76, // [76:76] is the sub-list for method output_type
+	76, // [76:76] is the sub-list for method input_type
+	76, // [76:76] is the sub-list for extension type_name
+	76, // [76:76] is the sub-list for extension extendee
+	0,  // [0:76] is the sub-list for field type_name
 }
 
 func init() { file_claim_proto_init() }
@@ -3588,6 +4450,7 @@ func file_claim_proto_init() {
 		return
 	}
 	file_authority_proto_init()
+	file_officer_proto_init()
 	file_subscriber_proto_init()
 	file_terms_proto_init()
 	file_claim_proto_msgTypes[1].OneofWrappers = []any{
@@ -3608,14 +4471,23 @@ func file_claim_proto_init() {
 		(*Claim_PhoneApplicationReceived)(nil),
 		(*Claim_PhoneInstalled)(nil),
 		(*Claim_CertificatesTold)(nil),
+		(*Claim_OfficerProposed)(nil),
+		(*Claim_OfficerLeft)(nil),
+		(*Claim_InvitationMade)(nil),
+		(*Claim_PasskeyOffered)(nil),
+		(*Claim_PasskeyGivenUp)(nil),
+		(*Claim_ApprovalDecided)(nil),
+		(*Claim_SignaturesWanted)(nil),
+		(*Claim_SignInFailed)(nil),
 	}
-	file_claim_proto_msgTypes[25].OneofWrappers = []any{
+	file_claim_proto_msgTypes[34].OneofWrappers = []any{
 		(*Downlink_Answer)(nil),
 		(*Downlink_GenerateKeys)(nil),
 		(*Downlink_WriteCertificates)(nil),
 		(*Downlink_UnblockPins)(nil),
 		(*Downlink_RetireCard)(nil),
 		(*Downlink_InstallCertificates)(nil),
+		(*Downlink_Officers)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3623,7 +4495,7 @@ func file_claim_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_claim_proto_rawDesc), len(file_claim_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -223,7 +223,7 @@ func (x *StateBytes) GetState() []byte {
 // Commit is one decision about one aggregate: all of its events, or none.
 type Commit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// kind of aggregate: subscriber, card, office, authority, access or quarantine.
+	// kind of aggregate: subscriber, card, office, authority, access, quarantine or approval.
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	Id   string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// revision counts 1, 2, 3… on this aggregate.
@@ -244,6 +244,10 @@ type Commit struct {
 	Counter       string   `protobuf:"bytes,12,opt,name=counter,proto3" json:"counter,omitempty"`
 	Traceparent   string   `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	Events        []*Event `protobuf:"bytes,14,rep,name=events,proto3" json:"events,omitempty"`
+	// proof is what the officer signed; absent: the actor is known by the source alone.
+	Proof *ActProof `protobuf:"bytes,61,opt,name=proof,proto3" json:"proof,omitempty"`
+	// second_proof is what the second officer signed.
+	SecondProof *ActProof `protobuf:"bytes,62,opt,name=second_proof,json=secondProof,proto3" json:"second_proof,omitempty"`
 	// receipt is set unless the filed times come from a counter's clock that its link to the hub confirms.
 	Receipt       *ReceiptEvidence `protobuf:"bytes,60,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -378,9 +382,100 @@ func (x *Commit) GetEvents() []*Event {
 	return nil
 }
 
+func (x *Commit) GetProof() *ActProof {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+func (x *Commit) GetSecondProof() *ActProof {
+	if x != nil {
+		return x.SecondProof
+	}
+	return nil
+}
+
 func (x *Commit) GetReceipt() *ReceiptEvidence {
 	if x != nil {
 		return x.Receipt
+	}
+	return nil
+}
+
+// ActProof is what an officer signed with a passkey: the act, without anything personal, and the signature (claim.proto).
+type ActProof struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Act               []byte                 `protobuf:"bytes,1,opt,name=act,proto3" json:"act,omitempty"`
+	Credential        []byte                 `protobuf:"bytes,2,opt,name=credential,proto3" json:"credential,omitempty"`
+	AuthenticatorData []byte                 `protobuf:"bytes,3,opt,name=authenticator_data,json=authenticatorData,proto3" json:"authenticator_data,omitempty"`
+	ClientData        []byte                 `protobuf:"bytes,4,opt,name=client_data,json=clientData,proto3" json:"client_data,omitempty"`
+	Signature         []byte                 `protobuf:"bytes,5,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *ActProof) Reset() {
+	*x = ActProof{}
+	mi := &file_commit_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ActProof) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ActProof) ProtoMessage() {}
+
+func (x *ActProof) ProtoReflect() protoreflect.Message {
+	mi := &file_commit_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ActProof.ProtoReflect.Descriptor instead.
+func (*ActProof) Descriptor() ([]byte, []int) {
+	return file_commit_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ActProof) GetAct() []byte {
+	if x != nil {
+		return x.Act
+	}
+	return nil
+}
+
+func (x *ActProof) GetCredential() []byte {
+	if x != nil {
+		return x.Credential
+	}
+	return nil
+}
+
+func (x *ActProof) GetAuthenticatorData() []byte {
+	if x != nil {
+		return x.AuthenticatorData
+	}
+	return nil
+}
+
+func (x *ActProof) GetClientData() []byte {
+	if x != nil {
+		return x.ClientData
+	}
+	return nil
+}
+
+func (x *ActProof) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
 	}
 	return nil
 }
@@ -398,7 +493,7 @@ type ReceiptEvidence struct {
 
 func (x *ReceiptEvidence) Reset() {
 	*x = ReceiptEvidence{}
-	mi := &file_commit_proto_msgTypes[3]
+	mi := &file_commit_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -410,7 +505,7 @@ func (x *ReceiptEvidence) String() string {
 func (*ReceiptEvidence) ProtoMessage() {}
 
 func (x *ReceiptEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_commit_proto_msgTypes[3]
+	mi := &file_commit_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -423,7 +518,7 @@ func (x *ReceiptEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiptEvidence.ProtoReflect.Descriptor instead.
 func (*ReceiptEvidence) Descriptor() ([]byte, []int) {
-	return file_commit_proto_rawDescGZIP(), []int{3}
+	return file_commit_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ReceiptEvidence) GetInterval() bool {
@@ -451,7 +546,7 @@ type Actor struct {
 
 func (x *Actor) Reset() {
 	*x = Actor{}
-	mi := &file_commit_proto_msgTypes[4]
+	mi := &file_commit_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -463,7 +558,7 @@ func (x *Actor) String() string {
 func (*Actor) ProtoMessage() {}
 
 func (x *Actor) ProtoReflect() protoreflect.Message {
-	mi := &file_commit_proto_msgTypes[4]
+	mi := &file_commit_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -476,7 +571,7 @@ func (x *Actor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Actor.ProtoReflect.Descriptor instead.
 func (*Actor) Descriptor() ([]byte, []int) {
-	return file_commit_proto_rawDescGZIP(), []int{4}
+	return file_commit_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Actor) GetKind() ActorKind {
@@ -564,6 +659,14 @@ type Event struct {
 	//	*Event_CounterEnrolled
 	//	*Event_CounterRetired
 	//	*Event_CounterHeadAdopted
+	//	*Event_OfficerEnrolled
+	//	*Event_OfficerRetired
+	//	*Event_OfficerInvited
+	//	*Event_PasskeyEnrolled
+	//	*Event_PasskeyRetired
+	//	*Event_SignaturesRequired
+	//	*Event_FourEyesDefined
+	//	*Event_SignInRefused
 	//	*Event_LogOpened
 	//	*Event_GenerationActivated
 	//	*Event_BlockLeased
@@ -584,6 +687,11 @@ type Event struct {
 	//	*Event_FactQuarantined
 	//	*Event_QuarantineResolved
 	//	*Event_ClaimHeld
+	//	*Event_ApprovalAsked
+	//	*Event_ApprovalGiven
+	//	*Event_ApprovalRefused
+	//	*Event_ApprovalWithdrawn
+	//	*Event_ApprovalLapsed
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -591,7 +699,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_commit_proto_msgTypes[5]
+	mi := &file_commit_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -603,7 +711,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_commit_proto_msgTypes[5]
+	mi := &file_commit_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -616,7 +724,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_commit_proto_rawDescGZIP(), []int{5}
+	return file_commit_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Event) GetRuleIds() []string {
@@ -1165,6 +1273,78 @@ func (x *Event) GetCounterHeadAdopted() *CounterHeadAdopted {
 	return nil
 }
 
+func (x *Event) GetOfficerEnrolled() *OfficerEnrolled {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OfficerEnrolled); ok {
+			return x.OfficerEnrolled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOfficerRetired() *OfficerRetired {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OfficerRetired); ok {
+			return x.OfficerRetired
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOfficerInvited() *OfficerInvited {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OfficerInvited); ok {
+			return x.OfficerInvited
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPasskeyEnrolled() *PasskeyEnrolled {
+	if x != nil {
+		if x, ok := x.Body.(*Event_PasskeyEnrolled); ok {
+			return x.PasskeyEnrolled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPasskeyRetired() *PasskeyRetired {
+	if x != nil {
+		if x, ok := x.Body.(*Event_PasskeyRetired); ok {
+			return x.PasskeyRetired
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSignaturesRequired() *SignaturesRequired {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SignaturesRequired); ok {
+			return x.SignaturesRequired
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetFourEyesDefined() *FourEyesDefined {
+	if x != nil {
+		if x, ok := x.Body.(*Event_FourEyesDefined); ok {
+			return x.FourEyesDefined
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSignInRefused() *SignInRefused {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SignInRefused); ok {
+			return x.SignInRefused
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetLogOpened() *LogOpened {
 	if x != nil {
 		if x, ok := x.Body.(*Event_LogOpened); ok {
@@ -1340,6 +1520,51 @@ func (x *Event) GetClaimHeld() *ClaimHeld {
 	if x != nil {
 		if x, ok := x.Body.(*Event_ClaimHeld); ok {
 			return x.ClaimHeld
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetApprovalAsked() *ApprovalAsked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ApprovalAsked); ok {
+			return x.ApprovalAsked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetApprovalGiven() *ApprovalGiven {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ApprovalGiven); ok {
+			return x.ApprovalGiven
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetApprovalRefused() *ApprovalRefused {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ApprovalRefused); ok {
+			return x.ApprovalRefused
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetApprovalWithdrawn() *ApprovalWithdrawn {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ApprovalWithdrawn); ok {
+			return x.ApprovalWithdrawn
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetApprovalLapsed() *ApprovalLapsed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ApprovalLapsed); ok {
+			return x.ApprovalLapsed
 		}
 	}
 	return nil
@@ -1573,6 +1798,38 @@ type Event_CounterHeadAdopted struct {
 	CounterHeadAdopted *CounterHeadAdopted `protobuf:"bytes,125,opt,name=counter_head_adopted,json=counterHeadAdopted,proto3,oneof"`
 }
 
+type Event_OfficerEnrolled struct {
+	OfficerEnrolled *OfficerEnrolled `protobuf:"bytes,126,opt,name=officer_enrolled,json=officerEnrolled,proto3,oneof"`
+}
+
+type Event_OfficerRetired struct {
+	OfficerRetired *OfficerRetired `protobuf:"bytes,127,opt,name=officer_retired,json=officerRetired,proto3,oneof"`
+}
+
+type Event_OfficerInvited struct {
+	OfficerInvited *OfficerInvited `protobuf:"bytes,128,opt,name=officer_invited,json=officerInvited,proto3,oneof"`
+}
+
+type Event_PasskeyEnrolled struct {
+	PasskeyEnrolled *PasskeyEnrolled `protobuf:"bytes,129,opt,name=passkey_enrolled,json=passkeyEnrolled,proto3,oneof"`
+}
+
+type Event_PasskeyRetired struct {
+	PasskeyRetired *PasskeyRetired `protobuf:"bytes,130,opt,name=passkey_retired,json=passkeyRetired,proto3,oneof"`
+}
+
+type Event_SignaturesRequired struct {
+	SignaturesRequired *SignaturesRequired `protobuf:"bytes,131,opt,name=signatures_required,json=signaturesRequired,proto3,oneof"`
+}
+
+type Event_FourEyesDefined struct {
+	FourEyesDefined *FourEyesDefined `protobuf:"bytes,132,opt,name=four_eyes_defined,json=fourEyesDefined,proto3,oneof"`
+}
+
+type Event_SignInRefused struct {
+	SignInRefused *SignInRefused `protobuf:"bytes,133,opt,name=sign_in_refused,json=signInRefused,proto3,oneof"`
+}
+
 type Event_LogOpened struct {
 	LogOpened *LogOpened `protobuf:"bytes,140,opt,name=log_opened,json=logOpened,proto3,oneof"`
 }
@@ -1651,6 +1908,26 @@ type Event_QuarantineResolved struct {
 
 type Event_ClaimHeld struct {
 	ClaimHeld *ClaimHeld `protobuf:"bytes,185,opt,name=claim_held,json=claimHeld,proto3,oneof"`
+}
+
+type Event_ApprovalAsked struct {
+	ApprovalAsked *ApprovalAsked `protobuf:"bytes,200,opt,name=approval_asked,json=approvalAsked,proto3,oneof"`
+}
+
+type Event_ApprovalGiven struct {
+	ApprovalGiven *ApprovalGiven `protobuf:"bytes,201,opt,name=approval_given,json=approvalGiven,proto3,oneof"`
+}
+
+type Event_ApprovalRefused struct {
+	ApprovalRefused *ApprovalRefused `protobuf:"bytes,202,opt,name=approval_refused,json=approvalRefused,proto3,oneof"`
+}
+
+type Event_ApprovalWithdrawn struct {
+	ApprovalWithdrawn *ApprovalWithdrawn `protobuf:"bytes,203,opt,name=approval_withdrawn,json=approvalWithdrawn,proto3,oneof"`
+}
+
+type Event_ApprovalLapsed struct {
+	ApprovalLapsed *ApprovalLapsed `protobuf:"bytes,204,opt,name=approval_lapsed,json=approvalLapsed,proto3,oneof"`
 }
 
 func (*Event_ApplicationAccepted) isEvent_Body() {}
@@ -1765,6 +2042,22 @@ func (*Event_CounterRetired) isEvent_Body() {}
 
 func (*Event_CounterHeadAdopted) isEvent_Body() {}
 
+func (*Event_OfficerEnrolled) isEvent_Body() {}
+
+func (*Event_OfficerRetired) isEvent_Body() {}
+
+func (*Event_OfficerInvited) isEvent_Body() {}
+
+func (*Event_PasskeyEnrolled) isEvent_Body() {}
+
+func (*Event_PasskeyRetired) isEvent_Body() {}
+
+func (*Event_SignaturesRequired) isEvent_Body() {}
+
+func (*Event_FourEyesDefined) isEvent_Body() {}
+
+func (*Event_SignInRefused) isEvent_Body() {}
+
 func (*Event_LogOpened) isEvent_Body() {}
 
 func (*Event_GenerationActivated) isEvent_Body() {}
@@ -1805,12 +2098,22 @@ func (*Event_QuarantineResolved) isEvent_Body() {}
 
 func (*Event_ClaimHeld) isEvent_Body() {}
 
+func (*Event_ApprovalAsked) isEvent_Body() {}
+
+func (*Event_ApprovalGiven) isEvent_Body() {}
+
+func (*Event_ApprovalRefused) isEvent_Body() {}
+
+func (*Event_ApprovalWithdrawn) isEvent_Body() {}
+
+func (*Event_ApprovalLapsed) isEvent_Body() {}
+
 var File_commit_proto protoreflect.FileDescriptor
 
 const file_commit_proto_rawDesc = "" +
 	"\n" +
 	"\fcommit.proto\x12\rshomei.events\x1a\faccess.proto\x1a\x0fauthority.proto\x1a\n" +
-	"card.proto\x1a\foffice.proto\x1a\x10subscriber.proto\"l\n" +
+	"card.proto\x1a\foffice.proto\x1a\rofficer.proto\x1a\x10subscriber.proto\"l\n" +
 	"\x06Stored\x12\x16\n" +
 	"\x06commit\x18\x01 \x01(\fR\x06commit\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
@@ -1819,7 +2122,7 @@ const file_commit_proto_rawDesc = "" +
 	"\n" +
 	"StateBytes\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
-	"\x05state\x18\x02 \x01(\fR\x05state\"\x93\x04\n" +
+	"\x05state\x18\x02 \x01(\fR\x05state\"\xfe\x04\n" +
 	"\x06Commit\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1a\n" +
@@ -1836,14 +2139,25 @@ const file_commit_proto_rawDesc = "" +
 	"\x06office\x18\v \x01(\tR\x06office\x12\x18\n" +
 	"\acounter\x18\f \x01(\tR\acounter\x12 \n" +
 	"\vtraceparent\x18\r \x01(\tR\vtraceparent\x12,\n" +
-	"\x06events\x18\x0e \x03(\v2\x14.shomei.events.EventR\x06events\x128\n" +
-	"\areceipt\x18< \x01(\v2\x1e.shomei.events.ReceiptEvidenceR\areceipt\"H\n" +
+	"\x06events\x18\x0e \x03(\v2\x14.shomei.events.EventR\x06events\x12-\n" +
+	"\x05proof\x18= \x01(\v2\x17.shomei.events.ActProofR\x05proof\x12:\n" +
+	"\fsecond_proof\x18> \x01(\v2\x17.shomei.events.ActProofR\vsecondProof\x128\n" +
+	"\areceipt\x18< \x01(\v2\x1e.shomei.events.ReceiptEvidenceR\areceipt\"\xaa\x01\n" +
+	"\bActProof\x12\x10\n" +
+	"\x03act\x18\x01 \x01(\fR\x03act\x12\x1e\n" +
+	"\n" +
+	"credential\x18\x02 \x01(\fR\n" +
+	"credential\x12-\n" +
+	"\x12authenticator_data\x18\x03 \x01(\fR\x11authenticatorData\x12\x1f\n" +
+	"\vclient_data\x18\x04 \x01(\fR\n" +
+	"clientData\x12\x1c\n" +
+	"\tsignature\x18\x05 \x01(\fR\tsignature\"H\n" +
 	"\x0fReceiptEvidence\x12\x1a\n" +
 	"\binterval\x18\x01 \x01(\bR\binterval\x12\x19\n" +
 	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\x92/\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xf96\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -1914,7 +2228,15 @@ const file_commit_proto_rawDesc = "" +
 	"\x0eoffice_defined\x18x \x01(\v2\x1c.shomei.events.OfficeDefinedH\x00R\rofficeDefined\x12K\n" +
 	"\x10counter_enrolled\x18y \x01(\v2\x1e.shomei.events.CounterEnrolledH\x00R\x0fcounterEnrolled\x12H\n" +
 	"\x0fcounter_retired\x18z \x01(\v2\x1d.shomei.events.CounterRetiredH\x00R\x0ecounterRetired\x12U\n" +
-	"\x14counter_head_adopted\x18} \x01(\v2!.shomei.events.CounterHeadAdoptedH\x00R\x12counterHeadAdopted\x12:\n" +
+	"\x14counter_head_adopted\x18} \x01(\v2!.shomei.events.CounterHeadAdoptedH\x00R\x12counterHeadAdopted\x12K\n" +
+	"\x10officer_enrolled\x18~ \x01(\v2\x1e.shomei.events.OfficerEnrolledH\x00R\x0fofficerEnrolled\x12H\n" +
+	"\x0fofficer_retired\x18\x7f \x01(\v2\x1d.shomei.events.OfficerRetiredH\x00R\x0eofficerRetired\x12I\n" +
+	"\x0fofficer_invited\x18\x80\x01 \x01(\v2\x1d.shomei.events.OfficerInvitedH\x00R\x0eofficerInvited\x12L\n" +
+	"\x10passkey_enrolled\x18\x81\x01 \x01(\v2\x1e.shomei.events.PasskeyEnrolledH\x00R\x0fpasskeyEnrolled\x12I\n" +
+	"\x0fpasskey_retired\x18\x82\x01 \x01(\v2\x1d.shomei.events.PasskeyRetiredH\x00R\x0epasskeyRetired\x12U\n" +
+	"\x13signatures_required\x18\x83\x01 \x01(\v2!.shomei.events.SignaturesRequiredH\x00R\x12signaturesRequired\x12M\n" +
+	"\x11four_eyes_defined\x18\x84\x01 \x01(\v2\x1e.shomei.events.FourEyesDefinedH\x00R\x0ffourEyesDefined\x12G\n" +
+	"\x0fsign_in_refused\x18\x85\x01 \x01(\v2\x1c.shomei.events.SignInRefusedH\x00R\rsignInRefused\x12:\n" +
 	"\n" +
 	"log_opened\x18\x8c\x01 \x01(\v2\x18.shomei.events.LogOpenedH\x00R\tlogOpened\x12X\n" +
 	"\x14generation_activated\x18\x8d\x01 \x01(\v2\".shomei.events.GenerationActivatedH\x00R\x13generationActivated\x12@\n" +
@@ -1936,7 +2258,12 @@ const file_commit_proto_rawDesc = "" +
 	"\x10fact_quarantined\x18\xb4\x01 \x01(\v2\x1e.shomei.events.FactQuarantinedH\x00R\x0ffactQuarantined\x12U\n" +
 	"\x13quarantine_resolved\x18\xb5\x01 \x01(\v2!.shomei.events.QuarantineResolvedH\x00R\x12quarantineResolved\x12:\n" +
 	"\n" +
-	"claim_held\x18\xb9\x01 \x01(\v2\x18.shomei.events.ClaimHeldH\x00R\tclaimHeldB\x06\n" +
+	"claim_held\x18\xb9\x01 \x01(\v2\x18.shomei.events.ClaimHeldH\x00R\tclaimHeld\x12F\n" +
+	"\x0eapproval_asked\x18\xc8\x01 \x01(\v2\x1c.shomei.events.ApprovalAskedH\x00R\rapprovalAsked\x12F\n" +
+	"\x0eapproval_given\x18\xc9\x01 \x01(\v2\x1c.shomei.events.ApprovalGivenH\x00R\rapprovalGiven\x12L\n" +
+	"\x10approval_refused\x18\xca\x01 \x01(\v2\x1e.shomei.events.ApprovalRefusedH\x00R\x0fapprovalRefused\x12R\n" +
+	"\x12approval_withdrawn\x18\xcb\x01 \x01(\v2 .shomei.events.ApprovalWithdrawnH\x00R\x11approvalWithdrawn\x12I\n" +
+	"\x0fapproval_lapsed\x18\xcc\x01 \x01(\v2\x1d.shomei.events.ApprovalLapsedH\x00R\x0eapprovalLapsedB\x06\n" +
 	"\x04bodyJ\x04\b8\x109J\x04\be\x10fJ\x04\b{\x10|J\x04\b|\x10}R\x0freissue_orderedR\rcard_releasedR\n" +
 	"day_closedR\rstock_counted*\xcf\x01\n" +
 	"\tActorKind\x12\x1a\n" +
@@ -1962,179 +2289,208 @@ func file_commit_proto_rawDescGZIP() []byte {
 }
 
 var file_commit_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_commit_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_commit_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_commit_proto_goTypes = []any{
 	(ActorKind)(0),                      // 0: shomei.events.ActorKind
 	(*Stored)(nil),                      // 1: shomei.events.Stored
 	(*StateBytes)(nil),                  // 2: shomei.events.StateBytes
 	(*Commit)(nil),                      // 3: shomei.events.Commit
-	(*ReceiptEvidence)(nil),             // 4: shomei.events.ReceiptEvidence
-	(*Actor)(nil),                       // 5: shomei.events.Actor
-	(*Event)(nil),                       // 6: shomei.events.Event
-	(*ApplicationAccepted)(nil),         // 7: shomei.events.ApplicationAccepted
-	(*ApplicationRefused)(nil),          // 8: shomei.events.ApplicationRefused
-	(*InquiryLetterDue)(nil),            // 9: shomei.events.InquiryLetterDue
-	(*InquiryLetterMailed)(nil),         // 10: shomei.events.InquiryLetterMailed
-	(*ApplicationWithdrawn)(nil),        // 11: shomei.events.ApplicationWithdrawn
-	(*ResidentRecorded)(nil),            // 12: shomei.events.ResidentRecorded
-	(*ContactRecorded)(nil),             // 13: shomei.events.ContactRecorded
-	(*SpecialCircumstancesGranted)(nil), // 14: shomei.events.SpecialCircumstancesGranted
-	(*KeysRecorded)(nil),                // 15: shomei.events.KeysRecorded
-	(*IssueAuthorized)(nil),             // 16: shomei.events.IssueAuthorized
-	(*IssueAbandoned)(nil),              // 17: shomei.events.IssueAbandoned
-	(*CertificateIssued)(nil),           // 18: shomei.events.CertificateIssued
-	(*CertificateWritten)(nil),          // 19: shomei.events.CertificateWritten
-	(*CardWriteFailed)(nil),             // 20: shomei.events.CardWriteFailed
-	(*CertificateDiscarded)(nil),        // 21: shomei.events.CertificateDiscarded
-	(*Delivered)(nil),                   // 22: shomei.events.Delivered
-	(*FeeCollected)(nil),                // 23: shomei.events.FeeCollected
-	(*CertificateRevoked)(nil),          // 24: shomei.events.CertificateRevoked
-	(*CertificateSuspended)(nil),        // 25: shomei.events.CertificateSuspended
-	(*CertificateExpired)(nil),          // 26: shomei.events.CertificateExpired
-	(*WindowOpened)(nil),                // 27: shomei.events.WindowOpened
-	(*NoticeDue)(nil),                   // 28: shomei.events.NoticeDue
-	(*NoticeSent)(nil),                  // 29: shomei.events.NoticeSent
-	(*NoticeFailed)(nil),                // 30: shomei.events.NoticeFailed
-	(*NoticeSuppressed)(nil),            // 31: shomei.events.NoticeSuppressed
-	(*ResidentRecordChanged)(nil),       // 32: shomei.events.ResidentRecordChanged
-	(*DeadlineSet)(nil),                 // 33: shomei.events.DeadlineSet
-	(*DeadlineMet)(nil),                 // 34: shomei.events.DeadlineMet
-	(*DeadlineMissed)(nil),              // 35: shomei.events.DeadlineMissed
-	(*LossReported)(nil),                // 36: shomei.events.LossReported
-	(*CardFound)(nil),                   // 37: shomei.events.CardFound
-	(*CardAssigned)(nil),                // 38: shomei.events.CardAssigned
-	(*CardHandedOver)(nil),              // 39: shomei.events.CardHandedOver
-	(*CardVoided)(nil),                  // 40: shomei.events.CardVoided
-	(*CardExpired)(nil),                 // 41: shomei.events.CardExpired
-	(*CardTermExtended)(nil),            // 42: shomei.events.CardTermExtended
-	(*CardTakenIntoCustody)(nil),        // 43: shomei.events.CardTakenIntoCustody
-	(*CardReturned)(nil),                // 44: shomei.events.CardReturned
-	(*PinBlocked)(nil),                  // 45: shomei.events.PinBlocked
-	(*PinUnblocked)(nil),                // 46: shomei.events.PinUnblocked
-	(*FactRefused)(nil),                 // 47: shomei.events.FactRefused
-	(*KeyDestroyed)(nil),                // 48: shomei.events.KeyDestroyed
-	(*CommandFailed)(nil),               // 49: shomei.events.CommandFailed
-	(*SubscriberAliased)(nil),           // 50: shomei.events.SubscriberAliased
-	(*ErasureOrdered)(nil),              // 51: shomei.events.ErasureOrdered
-	(*RequestRefused)(nil),              // 52: shomei.events.RequestRefused
-	(*CardSuspended)(nil),               // 53: shomei.events.CardSuspended
-	(*UnblockAuthorized)(nil),           // 54: shomei.events.UnblockAuthorized
-	(*CertificateReleased)(nil),         // 55: shomei.events.CertificateReleased
-	(*CardClaimed)(nil),                 // 56: shomei.events.CardClaimed
-	(*CardRetired)(nil),                 // 57: shomei.events.CardRetired
-	(*CardOpened)(nil),                  // 58: shomei.events.CardOpened
-	(*OfficeDefined)(nil),               // 59: shomei.events.OfficeDefined
-	(*CounterEnrolled)(nil),             // 60: shomei.events.CounterEnrolled
-	(*CounterRetired)(nil),              // 61: shomei.events.CounterRetired
-	(*CounterHeadAdopted)(nil),          // 62: shomei.events.CounterHeadAdopted
-	(*LogOpened)(nil),                   // 63: shomei.events.LogOpened
-	(*GenerationActivated)(nil),         // 64: shomei.events.GenerationActivated
-	(*BlockLeased)(nil),                 // 65: shomei.events.BlockLeased
-	(*CrlPublished)(nil),                // 66: shomei.events.CrlPublished
-	(*WriterEnrolled)(nil),              // 67: shomei.events.WriterEnrolled
-	(*WriterRetired)(nil),               // 68: shomei.events.WriterRetired
-	(*CardKeyMade)(nil),                 // 69: shomei.events.CardKeyMade
-	(*CardKeyOrdered)(nil),              // 70: shomei.events.CardKeyOrdered
-	(*MasterKeyChanged)(nil),            // 71: shomei.events.MasterKeyChanged
-	(*ProgramUserRevoked)(nil),          // 72: shomei.events.ProgramUserRevoked
-	(*CertificateFound)(nil),            // 73: shomei.events.CertificateFound
-	(*RevocationFound)(nil),             // 74: shomei.events.RevocationFound
-	(*FoundCertificateRevoked)(nil),     // 75: shomei.events.FoundCertificateRevoked
-	(*VaultRecorded)(nil),               // 76: shomei.events.VaultRecorded
-	(*FeedReaderEnrolled)(nil),          // 77: shomei.events.FeedReaderEnrolled
-	(*FeedReaderRetired)(nil),           // 78: shomei.events.FeedReaderRetired
-	(*RecordOpened)(nil),                // 79: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),             // 80: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 81: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),                   // 82: shomei.events.ClaimHeld
+	(*ActProof)(nil),                    // 4: shomei.events.ActProof
+	(*ReceiptEvidence)(nil),             // 5: shomei.events.ReceiptEvidence
+	(*Actor)(nil),                       // 6: shomei.events.Actor
+	(*Event)(nil),                       // 7: shomei.events.Event
+	(*ApplicationAccepted)(nil),         // 8: shomei.events.ApplicationAccepted
+	(*ApplicationRefused)(nil),          // 9: shomei.events.ApplicationRefused
+	(*InquiryLetterDue)(nil),            // 10: shomei.events.InquiryLetterDue
+	(*InquiryLetterMailed)(nil),         // 11: shomei.events.InquiryLetterMailed
+	(*ApplicationWithdrawn)(nil),        // 12: shomei.events.ApplicationWithdrawn
+	(*ResidentRecorded)(nil),            // 13: shomei.events.ResidentRecorded
+	(*ContactRecorded)(nil),             // 14: shomei.events.ContactRecorded
+	(*SpecialCircumstancesGranted)(nil), // 15: shomei.events.SpecialCircumstancesGranted
+	(*KeysRecorded)(nil),                // 16: shomei.events.KeysRecorded
+	(*IssueAuthorized)(nil),             // 17: shomei.events.IssueAuthorized
+	(*IssueAbandoned)(nil),              // 18: shomei.events.IssueAbandoned
+	(*CertificateIssued)(nil),           // 19: shomei.events.CertificateIssued
+	(*CertificateWritten)(nil),          // 20: shomei.events.CertificateWritten
+	(*CardWriteFailed)(nil),             // 21: shomei.events.CardWriteFailed
+	(*CertificateDiscarded)(nil),        // 22: shomei.events.CertificateDiscarded
+	(*Delivered)(nil),                   // 23: shomei.events.Delivered
+	(*FeeCollected)(nil),                // 24: shomei.events.FeeCollected
+	(*CertificateRevoked)(nil),          // 25: shomei.events.CertificateRevoked
+	(*CertificateSuspended)(nil),        // 26: shomei.events.CertificateSuspended
+	(*CertificateExpired)(nil),          // 27: shomei.events.CertificateExpired
+	(*WindowOpened)(nil),                // 28: shomei.events.WindowOpened
+	(*NoticeDue)(nil),                   // 29: shomei.events.NoticeDue
+	(*NoticeSent)(nil),                  // 30: shomei.events.NoticeSent
+	(*NoticeFailed)(nil),                // 31: shomei.events.NoticeFailed
+	(*NoticeSuppressed)(nil),            // 32: shomei.events.NoticeSuppressed
+	(*ResidentRecordChanged)(nil),       // 33: shomei.events.ResidentRecordChanged
+	(*DeadlineSet)(nil),                 // 34: shomei.events.DeadlineSet
+	(*DeadlineMet)(nil),                 // 35: shomei.events.DeadlineMet
+	(*DeadlineMissed)(nil),              // 36: shomei.events.DeadlineMissed
+	(*LossReported)(nil),                // 37: shomei.events.LossReported
+	(*CardFound)(nil),                   // 38: shomei.events.CardFound
+	(*CardAssigned)(nil),                // 39: shomei.events.CardAssigned
+	(*CardHandedOver)(nil),              // 40: shomei.events.CardHandedOver
+	(*CardVoided)(nil),                  // 41: shomei.events.CardVoided
+	(*CardExpired)(nil),                 // 42: shomei.events.CardExpired
+	(*CardTermExtended)(nil),            // 43: shomei.events.CardTermExtended
+	(*CardTakenIntoCustody)(nil),        // 44: shomei.events.CardTakenIntoCustody
+	(*CardReturned)(nil),                // 45: shomei.events.CardReturned
+	(*PinBlocked)(nil),                  // 46: shomei.events.PinBlocked
+	(*PinUnblocked)(nil),                // 47: shomei.events.PinUnblocked
+	(*FactRefused)(nil),                 // 48: shomei.events.FactRefused
+	(*KeyDestroyed)(nil),                // 49: shomei.events.KeyDestroyed
+	(*CommandFailed)(nil),               // 50: shomei.events.CommandFailed
+	(*SubscriberAliased)(nil),           // 51: shomei.events.SubscriberAliased
+	(*ErasureOrdered)(nil),              // 52: shomei.events.ErasureOrdered
+	(*RequestRefused)(nil),              // 53: shomei.events.RequestRefused
+	(*CardSuspended)(nil),               // 54: shomei.events.CardSuspended
+	(*UnblockAuthorized)(nil),           // 55: shomei.events.UnblockAuthorized
+	(*CertificateReleased)(nil),         // 56: shomei.events.CertificateReleased
+	(*CardClaimed)(nil),                 // 57: shomei.events.CardClaimed
+	(*CardRetired)(nil),                 // 58: shomei.events.CardRetired
+	(*CardOpened)(nil),                  // 59: shomei.events.CardOpened
+	(*OfficeDefined)(nil),               // 60: shomei.events.OfficeDefined
+	(*CounterEnrolled)(nil),             // 61: shomei.events.CounterEnrolled
+	(*CounterRetired)(nil),              // 62: shomei.events.CounterRetired
+	(*CounterHeadAdopted)(nil),          // 63: shomei.events.CounterHeadAdopted
+	(*OfficerEnrolled)(nil),             // 64: shomei.events.OfficerEnrolled
+	(*OfficerRetired)(nil),              // 65: shomei.events.OfficerRetired
+	(*OfficerInvited)(nil),              // 66: shomei.events.OfficerInvited
+	(*PasskeyEnrolled)(nil),             // 67: shomei.events.PasskeyEnrolled
+	(*PasskeyRetired)(nil),              // 68: shomei.events.PasskeyRetired
+	(*SignaturesRequired)(nil),          // 69: shomei.events.SignaturesRequired
+	(*FourEyesDefined)(nil),             // 70: shomei.events.FourEyesDefined
+	(*SignInRefused)(nil),               // 71: shomei.events.SignInRefused
+	(*LogOpened)(nil),                   // 72: shomei.events.LogOpened
+	(*GenerationActivated)(nil),         // 73: shomei.events.GenerationActivated
+	(*BlockLeased)(nil),                 // 74: shomei.events.BlockLeased
+	(*CrlPublished)(nil),                // 75: shomei.events.CrlPublished
+	(*WriterEnrolled)(nil),              // 76: shomei.events.WriterEnrolled
+	(*WriterRetired)(nil),               // 77: shomei.events.WriterRetired
+	(*CardKeyMade)(nil),                 // 78: shomei.events.CardKeyMade
+	(*CardKeyOrdered)(nil),              // 79: shomei.events.CardKeyOrdered
+	(*MasterKeyChanged)(nil),            // 80: shomei.events.MasterKeyChanged
+	(*ProgramUserRevoked)(nil),          // 81: shomei.events.ProgramUserRevoked
+	(*CertificateFound)(nil),            // 82: shomei.events.CertificateFound
+	(*RevocationFound)(nil),             // 83: shomei.events.RevocationFound
+	(*FoundCertificateRevoked)(nil),     // 84: shomei.events.FoundCertificateRevoked
+	(*VaultRecorded)(nil),               // 85: shomei.events.VaultRecorded
+	(*FeedReaderEnrolled)(nil),          // 86: shomei.events.FeedReaderEnrolled
+	(*FeedReaderRetired)(nil),           // 87: shomei.events.FeedReaderRetired
+	(*RecordOpened)(nil),                // 88: shomei.events.RecordOpened
+	(*FactQuarantined)(nil),             // 89: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 90: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 91: shomei.events.ClaimHeld
+	(*ApprovalAsked)(nil),               // 92: shomei.events.ApprovalAsked
+	(*ApprovalGiven)(nil),               // 93: shomei.events.ApprovalGiven
+	(*ApprovalRefused)(nil),             // 94: shomei.events.ApprovalRefused
+	(*ApprovalWithdrawn)(nil),           // 95: shomei.events.ApprovalWithdrawn
+	(*ApprovalLapsed)(nil),              // 96: shomei.events.ApprovalLapsed
 }
 var file_commit_proto_depIdxs = []int32{
-	5,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
-	5,  // 1: shomei.events.Commit.second_officer:type_name -> shomei.events.Actor
-	6,  // 2: shomei.events.Commit.events:type_name -> shomei.events.Event
-	4,  // 3: shomei.events.Commit.receipt:type_name -> shomei.events.ReceiptEvidence
-	0,  // 4: shomei.events.Actor.kind:type_name -> shomei.events.ActorKind
-	7,  // 5: shomei.events.Event.application_accepted:type_name -> shomei.events.ApplicationAccepted
-	8,  // 6: shomei.events.Event.application_refused:type_name -> shomei.events.ApplicationRefused
-	9,  // 7: shomei.events.Event.inquiry_letter_due:type_name -> shomei.events.InquiryLetterDue
-	10, // 8: shomei.events.Event.inquiry_letter_mailed:type_name -> shomei.events.InquiryLetterMailed
-	11, // 9: shomei.events.Event.application_withdrawn:type_name -> shomei.events.ApplicationWithdrawn
-	12, // 10: shomei.events.Event.resident_recorded:type_name -> shomei.events.ResidentRecorded
-	13, // 11: shomei.events.Event.contact_recorded:type_name -> shomei.events.ContactRecorded
-	14, // 12: shomei.events.Event.special_circumstances_granted:type_name -> shomei.events.SpecialCircumstancesGranted
-	15, // 13: shomei.events.Event.keys_recorded:type_name -> shomei.events.KeysRecorded
-	16, // 14: shomei.events.Event.issue_authorized:type_name -> shomei.events.IssueAuthorized
-	17, // 15: shomei.events.Event.issue_abandoned:type_name -> shomei.events.IssueAbandoned
-	18, // 16: shomei.events.Event.certificate_issued:type_name -> shomei.events.CertificateIssued
-	19, // 17: shomei.events.Event.certificate_written:type_name -> shomei.events.CertificateWritten
-	20, // 18: shomei.events.Event.card_write_failed:type_name -> shomei.events.CardWriteFailed
-	21, // 19: shomei.events.Event.certificate_discarded:type_name -> shomei.events.CertificateDiscarded
-	22, // 20: shomei.events.Event.delivered:type_name -> shomei.events.Delivered
-	23, // 21: shomei.events.Event.fee_collected:type_name -> shomei.events.FeeCollected
-	24, // 22: shomei.events.Event.certificate_revoked:type_name -> shomei.events.CertificateRevoked
-	25, // 23: shomei.events.Event.certificate_suspended:type_name -> shomei.events.CertificateSuspended
-	26, // 24: shomei.events.Event.certificate_expired:type_name -> shomei.events.CertificateExpired
-	27, // 25: shomei.events.Event.window_opened:type_name -> shomei.events.WindowOpened
-	28, // 26: shomei.events.Event.notice_due:type_name -> shomei.events.NoticeDue
-	29, // 27: shomei.events.Event.notice_sent:type_name -> shomei.events.NoticeSent
-	30, // 28: shomei.events.Event.notice_failed:type_name -> shomei.events.NoticeFailed
-	31, // 29: shomei.events.Event.notice_suppressed:type_name -> shomei.events.NoticeSuppressed
-	32, // 30: shomei.events.Event.resident_record_changed:type_name -> shomei.events.ResidentRecordChanged
-	33, // 31: shomei.events.Event.deadline_set:type_name -> shomei.events.DeadlineSet
-	34, // 32: shomei.events.Event.deadline_met:type_name -> shomei.events.DeadlineMet
-	35, // 33: shomei.events.Event.deadline_missed:type_name -> shomei.events.DeadlineMissed
-	36, // 34: shomei.events.Event.loss_reported:type_name -> shomei.events.LossReported
-	37, // 35: shomei.events.Event.card_found:type_name -> shomei.events.CardFound
-	38, // 36: shomei.events.Event.card_assigned:type_name -> shomei.events.CardAssigned
-	39, // 37: shomei.events.Event.card_handed_over:type_name -> shomei.events.CardHandedOver
-	40, // 38: shomei.events.Event.card_voided:type_name -> shomei.events.CardVoided
-	41, // 39: shomei.events.Event.card_expired:type_name -> shomei.events.CardExpired
-	42, // 40: shomei.events.Event.card_term_extended:type_name -> shomei.events.CardTermExtended
-	43, // 41: shomei.events.Event.card_taken_into_custody:type_name -> shomei.events.CardTakenIntoCustody
-	44, // 42: shomei.events.Event.card_returned:type_name -> shomei.events.CardReturned
-	45, // 43: shomei.events.Event.pin_blocked:type_name -> shomei.events.PinBlocked
-	46, // 44: shomei.events.Event.pin_unblocked:type_name -> shomei.events.PinUnblocked
-	47, // 45: shomei.events.Event.fact_refused:type_name -> shomei.events.FactRefused
-	48, // 46: shomei.events.Event.key_destroyed:type_name -> shomei.events.KeyDestroyed
-	49, // 47: shomei.events.Event.command_failed:type_name -> shomei.events.CommandFailed
-	50, // 48: shomei.events.Event.subscriber_aliased:type_name -> shomei.events.SubscriberAliased
-	51, // 49: shomei.events.Event.erasure_ordered:type_name -> shomei.events.ErasureOrdered
-	52, // 50: shomei.events.Event.request_refused:type_name -> shomei.events.RequestRefused
-	53, // 51: shomei.events.Event.card_suspended:type_name -> shomei.events.CardSuspended
-	54, // 52: shomei.events.Event.unblock_authorized:type_name -> shomei.events.UnblockAuthorized
-	55, // 53: shomei.events.Event.certificate_released:type_name -> shomei.events.CertificateReleased
-	56, // 54: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
-	57, // 55: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
-	58, // 56: shomei.events.Event.card_opened:type_name -> shomei.events.CardOpened
-	59, // 57: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
-	60, // 58: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
-	61, // 59: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
-	62, // 60: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
-	63, // 61: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
-	64, // 62: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
-	65, // 63: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
-	66, // 64: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
-	67, // 65: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
-	68, // 66: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
-	69, // 67: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
-	70, // 68: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
-	71, // 69: shomei.events.Event.master_key_changed:type_name -> shomei.events.MasterKeyChanged
-	72, // 70: shomei.events.Event.program_user_revoked:type_name -> shomei.events.ProgramUserRevoked
-	73, // 71: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
-	74, // 72: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
-	75, // 73: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
-	76, // 74: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
-	77, // 75: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
-	78, // 76: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
-	79, // 77: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	80, // 78: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	81, // 79: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	82, // 80: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	81, // [81:81] is the sub-list for method output_type
-	81, // [81:81] is the sub-list for method input_type
-	81, // [81:81] is the sub-list for extension type_name
-	81, // [81:81] is the sub-list for extension extendee
-	0,  // [0:81] is the sub-list for field type_name
+	6,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
+	6,  // 1: shomei.events.Commit.second_officer:type_name -> shomei.events.Actor
+	7,  // 2: shomei.events.Commit.events:type_name -> shomei.events.Event
+	4,  // 3: shomei.events.Commit.proof:type_name -> shomei.events.ActProof
+	4,  // 4: shomei.events.Commit.second_proof:type_name -> shomei.events.ActProof
+	5,  // 5: shomei.events.Commit.receipt:type_name -> shomei.events.ReceiptEvidence
+	0,  // 6: shomei.events.Actor.kind:type_name -> shomei.events.ActorKind
+	8,  // 7: shomei.events.Event.application_accepted:type_name -> shomei.events.ApplicationAccepted
+	9,  // 8: shomei.events.Event.application_refused:type_name -> shomei.events.ApplicationRefused
+	10, // 9: shomei.events.Event.inquiry_letter_due:type_name -> shomei.events.InquiryLetterDue
+	11, // 10: shomei.events.Event.inquiry_letter_mailed:type_name -> shomei.events.InquiryLetterMailed
+	12, // 11: shomei.events.Event.application_withdrawn:type_name -> shomei.events.ApplicationWithdrawn
+	13, // 12: shomei.events.Event.resident_recorded:type_name -> shomei.events.ResidentRecorded
+	14, // 13: shomei.events.Event.contact_recorded:type_name -> shomei.events.ContactRecorded
+	15, // 14: shomei.events.Event.special_circumstances_granted:type_name -> shomei.events.SpecialCircumstancesGranted
+	16, // 15: shomei.events.Event.keys_recorded:type_name -> shomei.events.KeysRecorded
+	17, // 16: shomei.events.Event.issue_authorized:type_name -> shomei.events.IssueAuthorized
+	18, // 17: shomei.events.Event.issue_abandoned:type_name -> shomei.events.IssueAbandoned
+	19, // 18: shomei.events.Event.certificate_issued:type_name -> shomei.events.CertificateIssued
+	20, // 19: shomei.events.Event.certificate_written:type_name -> shomei.events.CertificateWritten
+	21, // 20: shomei.events.Event.card_write_failed:type_name -> shomei.events.CardWriteFailed
+	22, // 21: shomei.events.Event.certificate_discarded:type_name -> shomei.events.CertificateDiscarded
+	23, // 22: shomei.events.Event.delivered:type_name -> shomei.events.Delivered
+	24, // 23: shomei.events.Event.fee_collected:type_name -> shomei.events.FeeCollected
+	25, // 24: shomei.events.Event.certificate_revoked:type_name -> shomei.events.CertificateRevoked
+	26, // 25: shomei.events.Event.certificate_suspended:type_name -> shomei.events.CertificateSuspended
+	27, // 26: shomei.events.Event.certificate_expired:type_name -> shomei.events.CertificateExpired
+	28, // 27: shomei.events.Event.window_opened:type_name -> shomei.events.WindowOpened
+	29, // 28: shomei.events.Event.notice_due:type_name -> shomei.events.NoticeDue
+	30, // 29: shomei.events.Event.notice_sent:type_name -> shomei.events.NoticeSent
+	31, // 30: shomei.events.Event.notice_failed:type_name -> shomei.events.NoticeFailed
+	32, // 31: shomei.events.Event.notice_suppressed:type_name -> shomei.events.NoticeSuppressed
+	33, // 32: shomei.events.Event.resident_record_changed:type_name -> shomei.events.ResidentRecordChanged
+	34, // 33: shomei.events.Event.deadline_set:type_name -> shomei.events.DeadlineSet
+	35, // 34: shomei.events.Event.deadline_met:type_name -> shomei.events.DeadlineMet
+	36, // 35: shomei.events.Event.deadline_missed:type_name -> shomei.events.DeadlineMissed
+	37, // 36: shomei.events.Event.loss_reported:type_name -> shomei.events.LossReported
+	38, // 37: shomei.events.Event.card_found:type_name -> shomei.events.CardFound
+	39, // 38: shomei.events.Event.card_assigned:type_name -> shomei.events.CardAssigned
+	40, // 39: shomei.events.Event.card_handed_over:type_name -> shomei.events.CardHandedOver
+	41, // 40: shomei.events.Event.card_voided:type_name -> shomei.events.CardVoided
+	42, // 41: shomei.events.Event.card_expired:type_name -> shomei.events.CardExpired
+	43, // 42: shomei.events.Event.card_term_extended:type_name -> shomei.events.CardTermExtended
+	44, // 43: shomei.events.Event.card_taken_into_custody:type_name -> shomei.events.CardTakenIntoCustody
+	45, // 44: shomei.events.Event.card_returned:type_name -> shomei.events.CardReturned
+	46, // 45: shomei.events.Event.pin_blocked:type_name -> shomei.events.PinBlocked
+	47, // 46: shomei.events.Event.pin_unblocked:type_name -> shomei.events.PinUnblocked
+	48, // 47: shomei.events.Event.fact_refused:type_name -> shomei.events.FactRefused
+	49, // 48: shomei.events.Event.key_destroyed:type_name -> shomei.events.KeyDestroyed
+	50, // 49: shomei.events.Event.command_failed:type_name -> shomei.events.CommandFailed
+	51, // 50: shomei.events.Event.subscriber_aliased:type_name -> shomei.events.SubscriberAliased
+	52, // 51: shomei.events.Event.erasure_ordered:type_name -> shomei.events.ErasureOrdered
+	53, // 52: shomei.events.Event.request_refused:type_name -> shomei.events.RequestRefused
+	54, // 53: shomei.events.Event.card_suspended:type_name -> shomei.events.CardSuspended
+	55, // 54: shomei.events.Event.unblock_authorized:type_name -> shomei.events.UnblockAuthorized
+	56, // 55: shomei.events.Event.certificate_released:type_name -> shomei.events.CertificateReleased
+	57, // 56: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
+	58, // 57: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
+	59, // 58: shomei.events.Event.card_opened:type_name -> shomei.events.CardOpened
+	60, // 59: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
+	61, // 60: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
+	62, // 61: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
+	63, // 62: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
+	64, // 63: shomei.events.Event.officer_enrolled:type_name -> shomei.events.OfficerEnrolled
+	65, // 64: shomei.events.Event.officer_retired:type_name -> shomei.events.OfficerRetired
+	66, // 65: shomei.events.Event.officer_invited:type_name -> shomei.events.OfficerInvited
+	67, // 66: shomei.events.Event.passkey_enrolled:type_name -> shomei.events.PasskeyEnrolled
+	68, // 67: shomei.events.Event.passkey_retired:type_name -> shomei.events.PasskeyRetired
+	69, // 68: shomei.events.Event.signatures_required:type_name -> shomei.events.SignaturesRequired
+	70, // 69: shomei.events.Event.four_eyes_defined:type_name -> shomei.events.FourEyesDefined
+	71, // 70: shomei.events.Event.sign_in_refused:type_name -> shomei.events.SignInRefused
+	72, // 71: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
+	73, // 72: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
+	74, // 73: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
+	75, // 74: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
+	76, // 75: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
+	77, // 76: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
+	78, // 77: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
+	79, // 78: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
+	80, // 79: shomei.events.Event.master_key_changed:type_name -> shomei.events.MasterKeyChanged
+	81, // 80: shomei.events.Event.program_user_revoked:type_name -> shomei.events.ProgramUserRevoked
+	82, // 81: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
+	83, // 82: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
+	84, // 83: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
+	85, // 84: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
+	86, // 85: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
+	87, // 86: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
+	88, // 87: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	89, // 88: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	90, // 89: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	91, // 90: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	92, // 91: shomei.events.Event.approval_asked:type_name -> shomei.events.ApprovalAsked
+	93, // 92: shomei.events.Event.approval_given:type_name -> shomei.events.ApprovalGiven
+	94, // 93: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
+	95, // 94: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
+	96, // 95: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
+	96, // [96:96] is the sub-list for method output_type
+	96, // [96:96] is the sub-list for method input_type
+	96, // [96:96] is the sub-list for extension type_name
+	96, // [96:96] is the sub-list for extension extendee
+	0,  // [0:96] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2146,8 +2502,9 @@ func file_commit_proto_init() {
 	file_authority_proto_init()
 	file_card_proto_init()
 	file_office_proto_init()
+	file_officer_proto_init()
 	file_subscriber_proto_init()
-	file_commit_proto_msgTypes[5].OneofWrappers = []any{
+	file_commit_proto_msgTypes[6].OneofWrappers = []any{
 		(*Event_ApplicationAccepted)(nil),
 		(*Event_ApplicationRefused)(nil),
 		(*Event_InquiryLetterDue)(nil),
@@ -2204,6 +2561,14 @@ func file_commit_proto_init() {
 		(*Event_CounterEnrolled)(nil),
 		(*Event_CounterRetired)(nil),
 		(*Event_CounterHeadAdopted)(nil),
+		(*Event_OfficerEnrolled)(nil),
+		(*Event_OfficerRetired)(nil),
+		(*Event_OfficerInvited)(nil),
+		(*Event_PasskeyEnrolled)(nil),
+		(*Event_PasskeyRetired)(nil),
+		(*Event_SignaturesRequired)(nil),
+		(*Event_FourEyesDefined)(nil),
+		(*Event_SignInRefused)(nil),
 		(*Event_LogOpened)(nil),
 		(*Event_GenerationActivated)(nil),
 		(*Event_BlockLeased)(nil),
@@ -2224,6 +2589,11 @@ func file_commit_proto_init() {
 		(*Event_FactQuarantined)(nil),
 		(*Event_QuarantineResolved)(nil),
 		(*Event_ClaimHeld)(nil),
+		(*Event_ApprovalAsked)(nil),
+		(*Event_ApprovalGiven)(nil),
+		(*Event_ApprovalRefused)(nil),
+		(*Event_ApprovalWithdrawn)(nil),
+		(*Event_ApprovalLapsed)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2231,7 +2601,7 @@ func file_commit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_commit_proto_rawDesc), len(file_commit_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -43,7 +43,7 @@ func catalogue() []protoreflect.MessageDescriptor {
 		}
 	}
 	for _, m := range []proto.Message{
-		&SubscriberState{}, &CardState{}, &OfficeState{}, &AuthorityState{}, &QuarantineState{}, &StateBytes{},
+		&SubscriberState{}, &CardState{}, &OfficeState{}, &AuthorityState{}, &QuarantineState{}, &ApprovalState{}, &StateBytes{},
 		&Stored{}, &Commit{}, &SignedClaim{}, &Claim{}, &SealedDownlink{}, &Downlink{}, &Personal{},
 	} {
 		messages = append(messages, m.ProtoReflect().Descriptor())

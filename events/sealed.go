@@ -29,6 +29,12 @@ func SealedOf(body Body) *Sealed {
 		return b.SealedClaim
 	case *ClaimHeld:
 		return b.SealedClaim
+	case *OfficerEnrolled:
+		return b.SealedName
+	case *ApprovalAsked:
+		return b.SealedClaim
+	case *ApprovalRefused:
+		return b.SealedWhy
 	}
 	return nil
 }

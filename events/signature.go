@@ -101,7 +101,7 @@ func (s *Stored) Verify() error {
 
 // SignClaim encodes a claim and signs it as the counter.
 func SignClaim(claim *Claim, counter nkeys.KeyPair) (*SignedClaim, error) {
-	encoded, err := Encode(claim)
+	encoded, err := Encode(outerClaim(claim))
 	if err != nil {
 		return nil, err
 	}

@@ -1557,6 +1557,116 @@ func (x *OfficeState) GetMunicipality() string {
 	return ""
 }
 
+// ApprovalState is where an act stands that needs a second officer.
+type ApprovalState struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Revision   uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	RecordedMs int64                  `protobuf:"varint,2,opt,name=recorded_ms,json=recordedMs,proto3" json:"recorded_ms,omitempty"`
+	Commands   []*RememberedCommand   `protobuf:"bytes,3,rep,name=commands,proto3" json:"commands,omitempty"`
+	Office     string                 `protobuf:"bytes,4,opt,name=office,proto3" json:"office,omitempty"`
+	Act        string                 `protobuf:"bytes,5,opt,name=act,proto3" json:"act,omitempty"`
+	Officer    string                 `protobuf:"bytes,6,opt,name=officer,proto3" json:"officer,omitempty"`
+	LapsesMs   int64                  `protobuf:"varint,7,opt,name=lapses_ms,json=lapsesMs,proto3" json:"lapses_ms,omitempty"`
+	Digest     []byte                 `protobuf:"bytes,8,opt,name=digest,proto3" json:"digest,omitempty"`
+	// outcome is empty while it waits, then approved, refused, withdrawn or lapsed.
+	Outcome       string `protobuf:"bytes,9,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApprovalState) Reset() {
+	*x = ApprovalState{}
+	mi := &file_state_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApprovalState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApprovalState) ProtoMessage() {}
+
+func (x *ApprovalState) ProtoReflect() protoreflect.Message {
+	mi := &file_state_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApprovalState.ProtoReflect.Descriptor instead.
+func (*ApprovalState) Descriptor() ([]byte, []int) {
+	return file_state_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ApprovalState) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ApprovalState) GetRecordedMs() int64 {
+	if x != nil {
+		return x.RecordedMs
+	}
+	return 0
+}
+
+func (x *ApprovalState) GetCommands() []*RememberedCommand {
+	if x != nil {
+		return x.Commands
+	}
+	return nil
+}
+
+func (x *ApprovalState) GetOffice() string {
+	if x != nil {
+		return x.Office
+	}
+	return ""
+}
+
+func (x *ApprovalState) GetAct() string {
+	if x != nil {
+		return x.Act
+	}
+	return ""
+}
+
+func (x *ApprovalState) GetOfficer() string {
+	if x != nil {
+		return x.Officer
+	}
+	return ""
+}
+
+func (x *ApprovalState) GetLapsesMs() int64 {
+	if x != nil {
+		return x.LapsesMs
+	}
+	return 0
+}
+
+func (x *ApprovalState) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *ApprovalState) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
 type EnrolledCounter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Counter       string                 `protobuf:"bytes,1,opt,name=counter,proto3" json:"counter,omitempty"`
@@ -1571,7 +1681,7 @@ type EnrolledCounter struct {
 
 func (x *EnrolledCounter) Reset() {
 	*x = EnrolledCounter{}
-	mi := &file_state_proto_msgTypes[14]
+	mi := &file_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1583,7 +1693,7 @@ func (x *EnrolledCounter) String() string {
 func (*EnrolledCounter) ProtoMessage() {}
 
 func (x *EnrolledCounter) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[14]
+	mi := &file_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1596,7 +1706,7 @@ func (x *EnrolledCounter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolledCounter.ProtoReflect.Descriptor instead.
 func (*EnrolledCounter) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{14}
+	return file_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EnrolledCounter) GetCounter() string {
@@ -1667,7 +1777,7 @@ type AuthorityState struct {
 
 func (x *AuthorityState) Reset() {
 	*x = AuthorityState{}
-	mi := &file_state_proto_msgTypes[15]
+	mi := &file_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1679,7 +1789,7 @@ func (x *AuthorityState) String() string {
 func (*AuthorityState) ProtoMessage() {}
 
 func (x *AuthorityState) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[15]
+	mi := &file_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1692,7 +1802,7 @@ func (x *AuthorityState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorityState.ProtoReflect.Descriptor instead.
 func (*AuthorityState) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{15}
+	return file_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AuthorityState) GetRevision() uint64 {
@@ -1803,7 +1913,7 @@ type KnownGeneration struct {
 
 func (x *KnownGeneration) Reset() {
 	*x = KnownGeneration{}
-	mi := &file_state_proto_msgTypes[16]
+	mi := &file_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1815,7 +1925,7 @@ func (x *KnownGeneration) String() string {
 func (*KnownGeneration) ProtoMessage() {}
 
 func (x *KnownGeneration) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[16]
+	mi := &file_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1828,7 +1938,7 @@ func (x *KnownGeneration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownGeneration.ProtoReflect.Descriptor instead.
 func (*KnownGeneration) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{16}
+	return file_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *KnownGeneration) GetNumber() uint32 {
@@ -1856,7 +1966,7 @@ type QuarantineState struct {
 
 func (x *QuarantineState) Reset() {
 	*x = QuarantineState{}
-	mi := &file_state_proto_msgTypes[17]
+	mi := &file_state_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1868,7 +1978,7 @@ func (x *QuarantineState) String() string {
 func (*QuarantineState) ProtoMessage() {}
 
 func (x *QuarantineState) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[17]
+	mi := &file_state_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +1991,7 @@ func (x *QuarantineState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineState.ProtoReflect.Descriptor instead.
 func (*QuarantineState) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{17}
+	return file_state_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *QuarantineState) GetRevision() uint64 {
@@ -2055,7 +2165,18 @@ const file_state_proto_rawDesc = "" +
 	"recordedMs\x12<\n" +
 	"\bcommands\x18\x03 \x03(\v2 .shomei.events.RememberedCommandR\bcommands\x12:\n" +
 	"\bcounters\x18\x04 \x03(\v2\x1e.shomei.events.EnrolledCounterR\bcounters\x12\"\n" +
-	"\fmunicipality\x18\x05 \x01(\tR\fmunicipality\"\xb6\x01\n" +
+	"\fmunicipality\x18\x05 \x01(\tR\fmunicipality\"\x9d\x02\n" +
+	"\rApprovalState\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
+	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
+	"recordedMs\x12<\n" +
+	"\bcommands\x18\x03 \x03(\v2 .shomei.events.RememberedCommandR\bcommands\x12\x16\n" +
+	"\x06office\x18\x04 \x01(\tR\x06office\x12\x10\n" +
+	"\x03act\x18\x05 \x01(\tR\x03act\x12\x18\n" +
+	"\aofficer\x18\x06 \x01(\tR\aofficer\x12\x1b\n" +
+	"\tlapses_ms\x18\a \x01(\x03R\blapsesMs\x12\x16\n" +
+	"\x06digest\x18\b \x01(\fR\x06digest\x12\x18\n" +
+	"\aoutcome\x18\t \x01(\tR\aoutcome\"\xb6\x01\n" +
 	"\x0fEnrolledCounter\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x1d\n" +
 	"\n" +
@@ -2109,7 +2230,7 @@ func file_state_proto_rawDescGZIP() []byte {
 }
 
 var file_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_state_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_state_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_state_proto_goTypes = []any{
 	(CarrierKind)(0),           // 0: shomei.events.CarrierKind
 	(*SubscriberState)(nil),    // 1: shomei.events.SubscriberState
@@ -2126,26 +2247,27 @@ var file_state_proto_goTypes = []any{
 	(*CardState)(nil),          // 12: shomei.events.CardState
 	(*CardOpening)(nil),        // 13: shomei.events.CardOpening
 	(*OfficeState)(nil),        // 14: shomei.events.OfficeState
-	(*EnrolledCounter)(nil),    // 15: shomei.events.EnrolledCounter
-	(*AuthorityState)(nil),     // 16: shomei.events.AuthorityState
-	(*KnownGeneration)(nil),    // 17: shomei.events.KnownGeneration
-	(*QuarantineState)(nil),    // 18: shomei.events.QuarantineState
-	(CertificateKind)(0),       // 19: shomei.events.CertificateKind
-	(Regime)(0),                // 20: shomei.events.Regime
-	(CertificateStatus)(0),     // 21: shomei.events.CertificateStatus
-	(RevocationReason)(0),      // 22: shomei.events.RevocationReason
-	(PhonePlatform)(0),         // 23: shomei.events.PhonePlatform
-	(CardKind)(0),              // 24: shomei.events.CardKind
-	(CardStatus)(0),            // 25: shomei.events.CardStatus
-	(*FeeItem)(nil),            // 26: shomei.events.FeeItem
-	(Operation)(0),             // 27: shomei.events.Operation
-	(Channel)(0),               // 28: shomei.events.Channel
-	(*PlannedCertificate)(nil), // 29: shomei.events.PlannedCertificate
-	(PinKind)(0),               // 30: shomei.events.PinKind
-	(ObligationKind)(0),        // 31: shomei.events.ObligationKind
-	(DeadlineKind)(0),          // 32: shomei.events.DeadlineKind
-	(NoticeKind)(0),            // 33: shomei.events.NoticeKind
-	(*CardKeyMade)(nil),        // 34: shomei.events.CardKeyMade
+	(*ApprovalState)(nil),      // 15: shomei.events.ApprovalState
+	(*EnrolledCounter)(nil),    // 16: shomei.events.EnrolledCounter
+	(*AuthorityState)(nil),     // 17: shomei.events.AuthorityState
+	(*KnownGeneration)(nil),    // 18: shomei.events.KnownGeneration
+	(*QuarantineState)(nil),    // 19: shomei.events.QuarantineState
+	(CertificateKind)(0),       // 20: shomei.events.CertificateKind
+	(Regime)(0),                // 21: shomei.events.Regime
+	(CertificateStatus)(0),     // 22: shomei.events.CertificateStatus
+	(RevocationReason)(0),      // 23: shomei.events.RevocationReason
+	(PhonePlatform)(0),         // 24: shomei.events.PhonePlatform
+	(CardKind)(0),              // 25: shomei.events.CardKind
+	(CardStatus)(0),            // 26: shomei.events.CardStatus
+	(*FeeItem)(nil),            // 27: shomei.events.FeeItem
+	(Operation)(0),             // 28: shomei.events.Operation
+	(Channel)(0),               // 29: shomei.events.Channel
+	(*PlannedCertificate)(nil), // 30: shomei.events.PlannedCertificate
+	(PinKind)(0),               // 31: shomei.events.PinKind
+	(ObligationKind)(0),        // 32: shomei.events.ObligationKind
+	(DeadlineKind)(0),          // 33: shomei.events.DeadlineKind
+	(NoticeKind)(0),            // 34: shomei.events.NoticeKind
+	(*CardKeyMade)(nil),        // 35: shomei.events.CardKeyMade
 }
 var file_state_proto_depIdxs = []int32{
 	3,  // 0: shomei.events.SubscriberState.certificates:type_name -> shomei.events.Certificate
@@ -2160,40 +2282,41 @@ var file_state_proto_depIdxs = []int32{
 	4,  // 9: shomei.events.SubscriberState.phones:type_name -> shomei.events.Phone
 	6,  // 10: shomei.events.SubscriberState.procedures:type_name -> shomei.events.Procedure
 	0,  // 11: shomei.events.Carrier.kind:type_name -> shomei.events.CarrierKind
-	19, // 12: shomei.events.Certificate.kind:type_name -> shomei.events.CertificateKind
-	20, // 13: shomei.events.Certificate.regime:type_name -> shomei.events.Regime
-	21, // 14: shomei.events.Certificate.status:type_name -> shomei.events.CertificateStatus
-	22, // 15: shomei.events.Certificate.reason:type_name -> shomei.events.RevocationReason
+	20, // 12: shomei.events.Certificate.kind:type_name -> shomei.events.CertificateKind
+	21, // 13: shomei.events.Certificate.regime:type_name -> shomei.events.Regime
+	22, // 14: shomei.events.Certificate.status:type_name -> shomei.events.CertificateStatus
+	23, // 15: shomei.events.Certificate.reason:type_name -> shomei.events.RevocationReason
 	2,  // 16: shomei.events.Certificate.carrier:type_name -> shomei.events.Carrier
-	23, // 17: shomei.events.Phone.platform:type_name -> shomei.events.PhonePlatform
+	24, // 17: shomei.events.Phone.platform:type_name -> shomei.events.PhonePlatform
 	3,  // 18: shomei.events.Phone.certificates:type_name -> shomei.events.Certificate
-	24, // 19: shomei.events.HeldCard.kind:type_name -> shomei.events.CardKind
-	25, // 20: shomei.events.HeldCard.status:type_name -> shomei.events.CardStatus
-	26, // 21: shomei.events.HeldCard.fee:type_name -> shomei.events.FeeItem
-	27, // 22: shomei.events.Procedure.operation:type_name -> shomei.events.Operation
-	28, // 23: shomei.events.Procedure.channel:type_name -> shomei.events.Channel
-	19, // 24: shomei.events.Procedure.kinds:type_name -> shomei.events.CertificateKind
-	24, // 25: shomei.events.Procedure.card_kind:type_name -> shomei.events.CardKind
-	29, // 26: shomei.events.Procedure.planned:type_name -> shomei.events.PlannedCertificate
-	30, // 27: shomei.events.Procedure.pins:type_name -> shomei.events.PinKind
+	25, // 19: shomei.events.HeldCard.kind:type_name -> shomei.events.CardKind
+	26, // 20: shomei.events.HeldCard.status:type_name -> shomei.events.CardStatus
+	27, // 21: shomei.events.HeldCard.fee:type_name -> shomei.events.FeeItem
+	28, // 22: shomei.events.Procedure.operation:type_name -> shomei.events.Operation
+	29, // 23: shomei.events.Procedure.channel:type_name -> shomei.events.Channel
+	20, // 24: shomei.events.Procedure.kinds:type_name -> shomei.events.CertificateKind
+	25, // 25: shomei.events.Procedure.card_kind:type_name -> shomei.events.CardKind
+	30, // 26: shomei.events.Procedure.planned:type_name -> shomei.events.PlannedCertificate
+	31, // 27: shomei.events.Procedure.pins:type_name -> shomei.events.PinKind
 	2,  // 28: shomei.events.Procedure.carrier:type_name -> shomei.events.Carrier
-	31, // 29: shomei.events.Obligation.kind:type_name -> shomei.events.ObligationKind
-	32, // 30: shomei.events.Deadline.kind:type_name -> shomei.events.DeadlineKind
-	33, // 31: shomei.events.PendingNotice.kind:type_name -> shomei.events.NoticeKind
-	24, // 32: shomei.events.CardState.kind:type_name -> shomei.events.CardKind
+	32, // 29: shomei.events.Obligation.kind:type_name -> shomei.events.ObligationKind
+	33, // 30: shomei.events.Deadline.kind:type_name -> shomei.events.DeadlineKind
+	34, // 31: shomei.events.PendingNotice.kind:type_name -> shomei.events.NoticeKind
+	25, // 32: shomei.events.CardState.kind:type_name -> shomei.events.CardKind
 	9,  // 33: shomei.events.CardState.commands:type_name -> shomei.events.RememberedCommand
 	13, // 34: shomei.events.CardState.opened:type_name -> shomei.events.CardOpening
 	9,  // 35: shomei.events.OfficeState.commands:type_name -> shomei.events.RememberedCommand
-	15, // 36: shomei.events.OfficeState.counters:type_name -> shomei.events.EnrolledCounter
-	9,  // 37: shomei.events.AuthorityState.commands:type_name -> shomei.events.RememberedCommand
-	17, // 38: shomei.events.AuthorityState.generations:type_name -> shomei.events.KnownGeneration
-	34, // 39: shomei.events.AuthorityState.card_keys:type_name -> shomei.events.CardKeyMade
-	9,  // 40: shomei.events.QuarantineState.commands:type_name -> shomei.events.RememberedCommand
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	16, // 36: shomei.events.OfficeState.counters:type_name -> shomei.events.EnrolledCounter
+	9,  // 37: shomei.events.ApprovalState.commands:type_name -> shomei.events.RememberedCommand
+	9,  // 38: shomei.events.AuthorityState.commands:type_name -> shomei.events.RememberedCommand
+	18, // 39: shomei.events.AuthorityState.generations:type_name -> shomei.events.KnownGeneration
+	35, // 40: shomei.events.AuthorityState.card_keys:type_name -> shomei.events.CardKeyMade
+	9,  // 41: shomei.events.QuarantineState.commands:type_name -> shomei.events.RememberedCommand
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_state_proto_init() }
@@ -2210,7 +2333,7 @@ func file_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_proto_rawDesc), len(file_state_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

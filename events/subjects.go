@@ -21,6 +21,8 @@ const (
 	KindAccess = "access"
 	// KindQuarantine holds facts that belong to nobody known.
 	KindQuarantine = "quarantine"
+	// KindApproval is one act that waits for a second officer.
+	KindApproval = "approval"
 )
 
 // AuthorityLog is the id of the authority that holds facts about the log as a whole.
@@ -36,7 +38,7 @@ const AuthorityFeed = "feed"
 func FeedSubjects(prefecture string) string { return "shomei.feed." + prefecture + ".>" }
 
 // Kinds lists every kind of aggregate.
-var Kinds = []string{KindSubscriber, KindCard, KindOffice, KindAuthority, KindAccess, KindQuarantine}
+var Kinds = []string{KindSubscriber, KindCard, KindOffice, KindAuthority, KindAccess, KindQuarantine, KindApproval}
 
 // Shards is the number of shards of the log. It can't change: subjects of old commits carry them.
 const Shards = 4096

@@ -127,8 +127,11 @@ func openSealed(cmd *cobra.Command, h *hub.Parts, id string, history []eventlog.
 
 // shownClaim decodes a quarantined claim for people; anything else is shown as bytes.
 func shownClaim(signed []byte) any {
-	outer, claim := &events.SignedClaim{}, &events.Claim{}
-	if proto.Unmarshal(signed, outer) == nil && proto.Unmarshal(outer.GetClaim(), claim) == nil {
+	outer := &events.SignedClaim{}
+	if proto.Unmarshal(signed, outer) != nil {
+		return signed
+	}
+	if claim, err := events.DecodeClaim(outer.GetClaim()); err == nil {
 		if text, err := protojson.Marshal(claim); err == nil {
 			return json.RawMessage(text)
 		}

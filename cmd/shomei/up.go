@@ -47,7 +47,7 @@ func (a *app) up(cmd *cobra.Command, page, desk string) error {
 	if err != nil {
 		return err
 	}
-	c.AnyClock = true
+	c.AnyClock, c.Demonstration = true, true
 	h, page, err := a.start(cmd.Context(), c, page)
 	if err != nil {
 		return err

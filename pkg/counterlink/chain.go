@@ -114,7 +114,7 @@ func ParseClaim(signed []byte) (claim *events.Claim, hash []byte, err error) {
 }
 
 func parseClaim(signed []byte) (*events.SignedClaim, *events.Claim, []byte, error) {
-	outer, claim := &events.SignedClaim{}, &events.Claim{}
+	outer := &events.SignedClaim{}
 	if len(signed) > events.MaxStored {
 		return nil, nil, nil, fmt.Errorf("signed claim of %d bytes, the limit is %d: %w",
 			len(signed), events.MaxStored, events.ErrMalformed)
@@ -122,8 +122,9 @@ func parseClaim(signed []byte) (*events.SignedClaim, *events.Claim, []byte, erro
 	if err := proto.Unmarshal(signed, outer); err != nil {
 		return nil, nil, nil, fmt.Errorf("signed claim of %d bytes: %w: %w", len(signed), err, events.ErrMalformed)
 	}
-	if err := proto.Unmarshal(outer.GetClaim(), claim); err != nil {
-		return nil, nil, nil, fmt.Errorf("claim of %d bytes: %w: %w", len(outer.GetClaim()), err, events.ErrMalformed)
+	claim, err := events.DecodeClaim(outer.GetClaim())
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	if claim.GetId() == "" || claim.GetCounter() == "" {
 		return nil, nil, nil, fmt.Errorf("claim without id or counter: %w", events.ErrMalformed)

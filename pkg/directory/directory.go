@@ -17,6 +17,7 @@ import (
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/officer"
 	"shomei/pkg/regime"
 )
 
@@ -32,6 +33,9 @@ type Directory struct {
 	retired     map[string][]retirement
 	aside       map[string]Aside
 	readers     []FeedReader
+	trial       bool                        // simulated, or a demonstration
+	officers    map[string]*officer.History // by office
+	revisions   map[string]uint64           // of offices, the newest that was read
 	generations ca.Generations
 	positions   eventlog.Positions
 	// unreadable holds the offices and authorities with an unreadable commit, by kind and id, and why.
@@ -55,7 +59,8 @@ type definition struct {
 func Open(ctx context.Context, log *eventlog.Log) (*Directory, error) {
 	d := &Directory{
 		taken: make(map[commit]struct{}), offices: make(map[string][]definition), counters: make(map[string][]enrolment),
-		retired: make(map[string][]retirement), aside: make(map[string]Aside), unreadable: make(map[string]error),
+		retired: make(map[string][]retirement), aside: make(map[string]Aside), officers: make(map[string]*officer.History),
+		revisions: make(map[string]uint64), unreadable: make(map[string]error),
 	}
 	return d, d.Refresh(ctx, log)
 }
@@ -168,6 +173,9 @@ func (d *Directory) take(r eventlog.Record) error {
 	}
 	for i, e := range r.Commit.GetEvents() {
 		at := moment{ms: e.RecordedMs, revision: key.revision, index: uint64(i)}
+		if r.Kind == events.KindOffice {
+			d.takeOfficer(r.ID, at, r.Commit.GetActor(), events.BodyOf(e))
+		}
 		switch b := events.BodyOf(e).(type) {
 		case *events.OfficeDefined:
 			d.define(r.ID, definition{b, key.revision})
@@ -179,6 +187,8 @@ func (d *Directory) take(r eventlog.Record) error {
 			if err := d.takeGeneration(r.ID, b); err != nil {
 				return err
 			}
+		case *events.LogOpened:
+			d.trial = b.Simulated || b.Demonstration
 		case *events.FeedReaderEnrolled:
 			d.readers = append(d.readers, FeedReader{Reader: b.Reader, PublicKey: b.PublicKey, Prefectures: b.Prefectures, Since: time.UnixMilli(at.ms)})
 		case *events.FeedReaderRetired:

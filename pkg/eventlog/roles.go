@@ -101,6 +101,15 @@ var rights = map[string]right{
 	"CounterRetired":     {events.KindOffice, []Role{RoleOperator}},
 	"CounterHeadAdopted": {events.KindOffice, []Role{RoleOperator}},
 
+	"OfficerEnrolled":    {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"OfficerRetired":     {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"OfficerInvited":     {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"PasskeyEnrolled":    {events.KindOffice, []Role{RoleRA}},
+	"PasskeyRetired":     {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"SignaturesRequired": {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"FourEyesDefined":    {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"SignInRefused":      {events.KindOffice, []Role{RoleRA}},
+
 	"LogOpened":               {events.KindAuthority, []Role{RoleOperator}},
 	"GenerationActivated":     {events.KindAuthority, []Role{RoleIssuer}},
 	"BlockLeased":             {events.KindAuthority, nil}, // none since serials are random
@@ -123,6 +132,12 @@ var rights = map[string]right{
 	"FactQuarantined":    {events.KindQuarantine, []Role{RoleRA}},
 	"QuarantineResolved": {events.KindQuarantine, []Role{RoleOperator}},
 	"ClaimHeld":          {events.KindQuarantine, []Role{RoleRA}},
+
+	"ApprovalAsked":     {events.KindApproval, []Role{RoleRA}},
+	"ApprovalGiven":     {events.KindApproval, []Role{RoleRA}},
+	"ApprovalRefused":   {events.KindApproval, []Role{RoleRA}},
+	"ApprovalWithdrawn": {events.KindApproval, []Role{RoleRA}},
+	"ApprovalLapsed":    {events.KindApproval, []Role{RoleRA}},
 }
 
 // writable is rights by role: the events that each may write, with their kinds of aggregate.
@@ -195,6 +210,7 @@ var stating = map[string][]Role{
 	events.KindAuthority:  {RoleIssuer, RoleRoot, RoleSimulator, RoleHub},
 	events.KindQuarantine: {RoleRA, RoleSimulator, RoleHub},
 	events.KindAccess:     {RoleRA, RoleHub},
+	events.KindApproval:   {RoleRA, RoleHub},
 }
 
 // mayState reports whether the state that a commit carries is believed when a writer of this role has signed it. What

@@ -29,6 +29,7 @@ func Folds() map[string]Fold {
 		events.KindAuthority:  foldOf(func() *events.AuthorityState { return &events.AuthorityState{} }, evolveAuthority),
 		events.KindAccess:     foldOf(func() *events.QuarantineState { return &events.QuarantineState{} }, evolvePlain),
 		events.KindQuarantine: foldOf(func() *events.QuarantineState { return &events.QuarantineState{} }, evolvePlain),
+		events.KindApproval:   foldOf(func() *events.ApprovalState { return &events.ApprovalState{} }, evolveApproval),
 	}
 }
 

@@ -96,9 +96,10 @@ func ActivateGeneration(s *events.AuthorityState, g *events.GenerationActivated)
 }
 
 // OpenLog marks a log as simulated or real, once and for ever; asking for the other kind returns ErrSimulatedLog.
-func OpenLog(s *events.AuthorityState, simulated bool, streams uint32) ([]*events.Event, error) {
+// A log of a demonstration says so beside.
+func OpenLog(s *events.AuthorityState, simulated, demonstration bool, streams uint32) ([]*events.Event, error) {
 	if !s.Opened {
-		return []*events.Event{events.New(&events.LogOpened{Simulated: simulated, Streams: streams})}, nil
+		return []*events.Event{events.New(&events.LogOpened{Simulated: simulated, Demonstration: demonstration, Streams: streams})}, nil
 	}
 	if s.Simulated != simulated {
 		return nil, ErrSimulatedLog

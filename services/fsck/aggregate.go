@@ -129,6 +129,7 @@ func sameState(kind string, a, b []byte) bool {
 		events.KindCard:       func() proto.Message { return &events.CardState{} },
 		events.KindOffice:     func() proto.Message { return &events.OfficeState{} },
 		events.KindAuthority:  func() proto.Message { return &events.AuthorityState{} },
+		events.KindApproval:   func() proto.Message { return &events.ApprovalState{} },
 	}[kind]
 	if of == nil {
 		of = func() proto.Message { return &events.QuarantineState{} }

@@ -29,7 +29,7 @@ func (p *Parts) markLog(ctx context.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		return lifecycle.OpenLog(state, p.Clock.Simulated(), uint32(max(p.Streams, 1)))
+		return lifecycle.OpenLog(state, p.Clock.Simulated(), p.Demonstration, uint32(max(p.Streams, 1)))
 	})
 	return err
 }

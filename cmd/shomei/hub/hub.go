@@ -48,6 +48,8 @@ type Config struct {
 	TLSCA   string `toml:"tls_ca"`
 	// AnyClock lets dates trigger acts even if no time service keeps the system clock: for trying things out only.
 	AnyClock bool `toml:"any_clock"`
+	// Demonstration marks a log that begins now as a demonstration's: officers' passkeys may be held by a program.
+	Demonstration bool `toml:"-"`
 	// Streams is the number of streams of the log; 0: 1.
 	Streams int `toml:"streams"`
 	// Servers are the NATS servers of a centre whose services are programs of their own, Tables the address of its engine.

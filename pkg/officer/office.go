@@ -1,0 +1,295 @@
+package officer
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+)
+
+// Reason is why somebody is not believed to be an officer, or may not do what they ask for; an error, and the word of it in
+// events.
+type Reason string
+
+func (r Reason) Error() string { return "officer: " + string(r) }
+
+// Why somebody is not believed.
+const (
+	// Unsigned: the office requires a signature, and there is none.
+	Unsigned Reason = "unsigned"
+	// Unknown: the office has no officer of that code.
+	Unknown Reason = "unknown-officer"
+	// Ambiguous: officers of two offices have that code here.
+	Ambiguous Reason = "ambiguous-officer"
+	// Retired: the officer was retired.
+	Retired Reason = "retired"
+	// OutOfTerm: it is before the officer's first day or after the last.
+	OutOfTerm Reason = "out-of-term"
+	// NotAllowed: none of the officer's roles may do that.
+	NotAllowed Reason = "role"
+	// UnknownKey: the passkey is not one of the officer's, or is no longer.
+	UnknownKey Reason = "unknown-key"
+	// OtherBytes: the signature is over something else, a replay for one.
+	OtherBytes Reason = "other-bytes"
+	// OtherOrigin: it was made for another site.
+	OtherOrigin Reason = "other-origin"
+	// Unverified: the authenticator did not verify its user.
+	Unverified Reason = "user-not-verified"
+	// BadSignature: it is not the passkey's.
+	BadSignature Reason = "signature"
+	// Software: the key is held by a program, which only a demonstration believes.
+	Software Reason = "software-key"
+	// SamePerson: the second officer is the first.
+	SamePerson Reason = "same-person"
+)
+
+// Passkey is a key with which an officer signs.
+type Passkey struct {
+	Credential   []byte
+	PublicKey    []byte // a COSE_Key
+	RelyingParty string
+	Software     bool
+	// From and Until bound the time in which it is believed; a zero Until has not come.
+	From, Until time.Time
+}
+
+// Invitation lets an officer enrol passkeys with a code.
+type Invitation struct {
+	CodeSHA256 []byte
+	Until      time.Time
+}
+
+// Officer is an officer as of a moment.
+type Officer struct {
+	Code, Home string
+	Roles      []Role
+	Offices    []string
+	Areas      []string
+	// From and Until are the first and last day of the term; zero: none.
+	From, Until civil.Date
+	// Identity is SHA-256 over issuer, a zero byte and subject of an account that opens reading sessions; nil: none.
+	Identity    []byte
+	Retired     bool
+	Passkeys    []Passkey
+	Invitations []Invitation
+	// Since is when the code was first enrolled here.
+	Since time.Time
+}
+
+// Key returns the officer's passkey of that credential id. The error is UnknownKey.
+func (o Officer) Key(credential []byte) (Passkey, error) {
+	for _, k := range o.Passkeys {
+		if bytes.Equal(k.Credential, credential) && k.Until.IsZero() {
+			return k, nil
+		}
+	}
+	return Passkey{}, UnknownKey
+}
+
+// InTerm returns why an officer can't act on a day, or nil. Errors: Retired, OutOfTerm.
+func (o Officer) InTerm(on civil.Date) error {
+	switch {
+	case o.Retired:
+		return Retired
+	case o.From != (civil.Date{}) && on.Before(o.From), o.Until != (civil.Date{}) && on.After(o.Until):
+		return OutOfTerm
+	}
+	return nil
+}
+
+// Position is the place of an event in its office's history.
+type Position struct{ Revision, Index uint64 }
+
+func (p Position) compare(q Position) int {
+	return cmp.Or(cmp.Compare(p.Revision, q.Revision), cmp.Compare(p.Index, q.Index))
+}
+
+type entry struct {
+	Position
+	at    time.Time
+	actor events.ActorKind
+	body  events.Body
+}
+
+// History is what the events of one office say about its officers, in whatever order they are added. The zero History is empty.
+type History struct {
+	entries []entry
+	sorted  bool
+}
+
+// Add adds an event of the office, recorded at a time; others than those about officers are passed over.
+func (h *History) Add(at Position, recorded time.Time, actor *events.Actor, body events.Body) {
+	switch body.(type) {
+	case *events.OfficerEnrolled, *events.OfficerRetired, *events.OfficerInvited, *events.PasskeyEnrolled, *events.PasskeyRetired,
+		*events.SignaturesRequired, *events.FourEyesDefined:
+		h.entries = append(h.entries, entry{at, recorded, actor.GetKind(), body})
+		h.sorted = false
+	}
+}
+
+// Empty reports whether the office has told nothing about officers.
+func (h *History) Empty() bool { return len(h.entries) == 0 }
+
+// At returns the office's officers and its demands as recorded up to a moment.
+func (h *History) At(office string, moment time.Time) Office {
+	if !h.sorted {
+		slices.SortFunc(h.entries, func(a, b entry) int { return a.compare(b.Position) })
+		h.sorted = true
+	}
+	o := Office{ID: office, officers: map[string]*Officer{}}
+	for _, e := range h.entries {
+		if !e.at.After(moment) {
+			o.take(e)
+		}
+	}
+	return o
+}
+
+// Office is who may act at one office, as of a moment.
+type Office struct {
+	ID       string
+	officers map[string]*Officer
+	required civil.Date
+	fourEyes []fourEyes
+}
+
+type fourEyes struct {
+	from civil.Date
+	acts []string
+}
+
+// Officers returns the office's own officers, by code, the retired ones included.
+func (o Office) Officers() []Officer {
+	var all []Officer
+	for _, code := range slices.Sorted(maps.Keys(o.officers)) {
+		all = append(all, *o.officers[code])
+	}
+	return all
+}
+
+// Officer returns one of the office's own officers. The error is Unknown.
+func (o Office) Officer(code string) (Officer, error) {
+	if found := o.officers[code]; found != nil {
+		return *found, nil
+	}
+	return Officer{}, Unknown
+}
+
+// Required returns the first day on which officers must sign; zero: they need not.
+func (o Office) Required() civil.Date { return o.required }
+
+// RequiredOn reports whether officers must sign on a day.
+func (o Office) RequiredOn(day civil.Date) bool {
+	return o.required != (civil.Date{}) && !day.Before(o.required)
+}
+
+// FourEyes returns the acts that need a second officer on a day.
+func (o Office) FourEyes(day civil.Date) []string {
+	var chosen []string
+	said := false
+	for _, f := range o.fourEyes {
+		if f.from == (civil.Date{}) || !day.Before(f.from) {
+			chosen, said = f.acts, true
+		}
+	}
+	var words []string
+	for _, a := range acts {
+		if a.Pairs == Always || said && a.Pairs != Single && slices.Contains(chosen, a.Word) || !said && a.Pairs == Usual {
+			words = append(words, a.Word)
+		}
+	}
+	return words
+}
+
+// Administered reports whether the office has an administrator who can sign: then only administrators may say who its officers
+// are, and nobody at the centre.
+func (o Office) Administered() bool {
+	for _, a := range o.officers {
+		able := slices.ContainsFunc(a.Passkeys, func(k Passkey) bool { return k.Until.IsZero() })
+		if able && !a.Retired && slices.Contains(a.Roles, Administrator) {
+			return true
+		}
+	}
+	return false
+}
+
+// take applies one event. What the centre's operators say about who is an officer counts only while nobody administers the
+// office: otherwise an operator could act in an officer's name. A retirement always counts.
+func (o *Office) take(e entry) {
+	fromCentre := e.actor == events.ActorKind_ACTOR_KIND_OPERATOR && o.Administered()
+	switch b := e.body.(type) {
+	case *events.OfficerEnrolled:
+		if !fromCentre {
+			o.enrol(b, e.at)
+		}
+	case *events.OfficerRetired:
+		o.change(b.Officer, func(a *Officer) { a.retire(e.at) })
+	case *events.OfficerInvited:
+		if !fromCentre {
+			o.change(b.Officer, func(a *Officer) {
+				a.Invitations = append(a.Invitations, Invitation{b.CodeSha256, time.UnixMilli(b.UntilMs)})
+			})
+		}
+	case *events.PasskeyEnrolled:
+		o.change(b.Officer, func(a *Officer) {
+			a.Passkeys = append(a.Passkeys, Passkey{
+				Credential: b.Credential, PublicKey: b.PublicKey, RelyingParty: b.RelyingParty, Software: b.Software, From: e.at,
+			})
+		})
+	case *events.PasskeyRetired:
+		o.change(b.Officer, func(a *Officer) { a.retireKey(b.Credential, e.at) })
+	case *events.SignaturesRequired:
+		o.required, _ = civil.Parse(b.From)
+	case *events.FourEyesDefined:
+		from, _ := civil.Parse(b.From)
+		o.fourEyes = append(o.fourEyes, fourEyes{from, b.Acts})
+	}
+}
+
+func (o *Office) change(code string, apply func(*Officer)) {
+	if a := o.officers[code]; a != nil {
+		apply(a)
+	}
+}
+
+// enrol sets what an officer may do. Who was retired starts without passkeys.
+func (o *Office) enrol(b *events.OfficerEnrolled, at time.Time) {
+	a := o.officers[b.Officer]
+	if a == nil {
+		a = &Officer{Code: b.Officer, Home: o.ID, Since: at}
+		o.officers[b.Officer] = a
+	}
+	a.Roles = nil
+	for _, word := range b.Roles {
+		a.Roles = append(a.Roles, Role(word))
+	}
+	a.Offices, a.Areas, a.Identity, a.Retired = b.Offices, b.Areas, b.IdentitySha256, false
+	a.From, a.Until = civil.Date{}, civil.Date{}
+	if b.From != "" {
+		a.From, _ = civil.Parse(b.From)
+	}
+	if b.Until != "" {
+		a.Until, _ = civil.Parse(b.Until)
+	}
+}
+
+func (a *Officer) retire(at time.Time) {
+	a.Retired, a.Invitations = true, nil
+	for i := range a.Passkeys {
+		if a.Passkeys[i].Until.IsZero() {
+			a.Passkeys[i].Until = at
+		}
+	}
+}
+
+func (a *Officer) retireKey(credential []byte, at time.Time) {
+	for i := range a.Passkeys {
+		if k := &a.Passkeys[i]; bytes.Equal(k.Credential, credential) && k.Until.IsZero() {
+			k.Until = at
+		}
+	}
+}
