@@ -21,6 +21,9 @@ func (d *Dispatcher) approval(ctx context.Context, r eventlog.Record) error {
 	var list []*events.Downlink
 	for _, e := range r.Commit.GetEvents() {
 		list = append(list, d.toAsker(r, asked, e)...)
+		if r.Commit.Counter == "" {
+			continue
+		}
 		switch events.BodyOf(e).(type) {
 		case *events.ApprovalGiven, *events.ApprovalRefused, *events.ApprovalWithdrawn:
 			list = append(list, &events.Downlink{

@@ -180,6 +180,25 @@ func (a *attempt) decideApproval(ctx context.Context, d *events.ApprovalDecided)
 	return a.carryOut(ctx, d.Approval)
 }
 
+// giveUpWaiting withdraws what waits for a second officer in a procedure that is dropped: nobody may approve it any more.
+func (a *attempt) giveUpWaiting(ctx context.Context) error {
+	if a.claim.GetApplicationDropped() == nil {
+		return nil
+	}
+	for _, open := range a.Directory.Approvals() {
+		if open.Procedure != a.claim.Procedure || open.Office != a.claim.Office {
+			continue
+		}
+		env := a.envelope()
+		env.CommandID, env.Counter, env.Redelivered = "dropped/"+open.ID, "", true
+		err := a.endWaiting(ctx, open.ID, env, &events.ApprovalWithdrawn{Officer: a.claim.Officer})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // mayDecide returns why this officer does not decide on that act, or nil.
 func (a *attempt) mayDecide(s *events.ApprovalState, d *events.ApprovalDecided, now time.Time) error {
 	same := s.GetOfficer() == a.claim.Officer
@@ -275,12 +294,17 @@ func (r *RA) endApproval(ctx context.Context, id string) error {
 	env := eventlog.Envelope{
 		CommandID: "lapse/" + id, Redelivered: true, Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},
 	}
+	return r.endWaiting(ctx, id, env, &events.ApprovalLapsed{}, regime.ApprovalLapsed)
+}
+
+// endWaiting records the end of an act that still waits.
+func (r *RA) endWaiting(ctx context.Context, id string, env eventlog.Envelope, end events.Body, rules ...string) error {
 	outcome, err := r.Log.Update(ctx, events.KindApproval, id, env, func(h eventlog.Head) ([]*events.Event, error) {
 		state, err := lifecycle.DecodeApproval(h.State)
 		if err != nil || state.Outcome != "" {
 			return nil, err
 		}
-		return []*events.Event{events.New(&events.ApprovalLapsed{}, regime.ApprovalLapsed)}, nil
+		return []*events.Event{events.New(end, rules...)}, nil
 	})
 	if err != nil {
 		return err

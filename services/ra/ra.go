@@ -277,6 +277,9 @@ func (a *attempt) decide(ctx context.Context) error {
 	case *events.Claim_RecordChangeNotified:
 		return a.changeRecord(ctx, fact.RecordChangeNotified)
 	default:
+		if err := a.giveUpWaiting(ctx); err != nil {
+			return err
+		}
 		command, err := a.command()
 		if err != nil {
 			return err
