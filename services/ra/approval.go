@@ -57,10 +57,13 @@ func (a *attempt) grantedBy() string {
 	case a.released != nil:
 		return a.released.officer
 	case a.needsSecond():
-		return a.claim.Officer
+		return somebodyElse
 	}
 	return a.claim.SecondOfficer
 }
+
+// somebodyElse stands for the officer who will be asked. No decision with it is recorded.
+const somebodyElse = "not-asked-yet-0"
 
 // ask records that an act waits for a second officer, until the end of the office's next open day.
 func (a *attempt) ask(ctx context.Context) error {
@@ -279,15 +282,21 @@ const lapseEvery = time.Second
 // lapse ends acts that nobody has approved in time, until ctx ends.
 func (r *RA) lapse(ctx context.Context) {
 	for wait.For(ctx, lapseEvery) == nil {
-		for _, open := range r.Directory.Approvals() {
-			if r.Clock().Before(open.Lapses) {
-				continue
-			}
-			if err := r.endApproval(ctx, open.ID); err != nil && ctx.Err() == nil {
-				r.Logger.Error("an act that nobody approved in time could not be ended, trying again", "approval", open.ID, "error", err)
-			}
+		if err := r.EndLapsed(ctx); err != nil && ctx.Err() == nil {
+			r.Logger.Error("acts that nobody approved in time could not be ended, trying again", "error", err)
 		}
 	}
+}
+
+// EndLapsed records the end of every act that nobody has approved in time.
+func (r *RA) EndLapsed(ctx context.Context) error {
+	var failed error
+	for _, open := range r.Directory.Approvals() {
+		if !r.Clock().Before(open.Lapses) {
+			failed = errors.Join(failed, r.endApproval(ctx, open.ID))
+		}
+	}
+	return failed
 }
 
 func (r *RA) endApproval(ctx context.Context, id string) error {
