@@ -110,7 +110,7 @@ func written(body events.Body) (sealed *events.Sealed, field string) {
 	switch body.(type) {
 	case *events.SpecialCircumstancesGranted, *events.ApplicationWithdrawn:
 		return events.SealedOf(body), textField
-	case *events.ErasureOrdered, *events.CounterHeadAdopted, *events.FoundCertificateRevoked:
+	case *events.ErasureOrdered, *events.CounterHeadAdopted, *events.FoundCertificateRevoked, *events.OfficerEnrolled:
 		return events.SealedOf(body), remarkField
 	}
 	return nil, ""

@@ -30,6 +30,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/intake"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/officer"
 	"shomei/pkg/regime"
 	"shomei/pkg/vault"
 )
@@ -112,6 +113,10 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 	crashDecided.Hit()
 	var unfit *unfitError
 	var unexplained *heldError
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return a.refuse(ctx, refused.reason)
+	}
 	if errors.As(err, &unexplained) {
 		return r.hold(ctx, received, unexplained.receipt)
 	}
@@ -175,6 +180,10 @@ func putAside(ctx context.Context, log *eventlog.Log, v dossier.Keys, q counterl
 // factOf returns what quarantine records of a message, and the bytes it keeps.
 func factOf(q counterlink.Quarantined) (fact *events.FactQuarantined, kept []byte) {
 	fact = &events.FactQuarantined{Counter: q.Counter, Number: q.Number, Why: q.Why.Error(), Beyond: q.Beyond}
+	var refused *refusedError
+	if errors.As(q.Why, &refused) {
+		fact.Reason = string(refused.reason)
+	}
 	limit := maxKept
 	if q.Beyond > 0 {
 		limit = 0
@@ -213,6 +222,10 @@ type attempt struct {
 	personal   *events.Personal
 	subscriber string
 	receipt
+	// act says which act the claim is. signer is the officer who has signed it, and proof the signature; nil: nobody has.
+	act    officer.Act
+	signer *officer.Officer
+	proof  *events.ActProof
 	// corrected is the person's corrected code, if the claim has one.
 	corrected string
 	// unclaimed: the application's card must be claimed before it is accepted.
@@ -235,12 +248,21 @@ func (a *attempt) decide(ctx context.Context) error {
 		return unfit("personal data: %v", err)
 	}
 	if told := a.claim.GetCertificatesTold(); told != nil {
+		if a.claim.Assertion != nil {
+			return &refusedError{officer.NotAllowed}
+		}
 		return a.told(ctx, told)
+	}
+	if isAboutOfficers(a.claim) {
+		return a.aboutOfficers(ctx)
 	}
 	if err := a.attribute(ctx); err != nil {
 		return err
 	}
 	if err := a.judgeTime(); err != nil {
+		return err
+	}
+	if err := a.judgeOfficer(ctx); err != nil {
 		return err
 	}
 	switch fact := a.claim.Fact.(type) {
@@ -397,7 +419,7 @@ func (a *attempt) envelope() eventlog.Envelope {
 	env := eventlog.Envelope{
 		CommandID: c.Id, CausationID: c.Id, CorrelationID: c.Procedure, Office: c.Office, Counter: c.Counter,
 		Traceparent: c.Traceparent, Redelivered: a.received.Redelivered, Receipt: a.evidence,
-		Actor: &events.Actor{Kind: actorKinds[a.received.Enrolment.Role], Id: c.Officer},
+		Actor: &events.Actor{Kind: actorKinds[a.received.Enrolment.Role], Id: c.Officer}, Proof: a.proof,
 	}
 	if c.SecondOfficer != "" {
 		env.SecondOfficer = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: c.SecondOfficer}
