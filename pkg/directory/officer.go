@@ -104,6 +104,28 @@ func (d *Directory) CodeTaken(code, home string, offices []string, at time.Time)
 	})
 }
 
+// OfficesOf returns the further offices where an officer of an office may act or ever might.
+func (d *Directory) OfficesOf(office, code string) []string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if h := d.officers[office]; h != nil {
+		return h.Offices(code)
+	}
+	return nil
+}
+
+// OfficersAsOf returns the time of the newest event about officers, of any office.
+func (d *Directory) OfficersAsOf() (newest time.Time) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, h := range d.officers {
+		if at := h.AsOf(); at.After(newest) {
+			newest = at
+		}
+	}
+	return newest
+}
+
 // CredentialTaken reports whether a passkey of that credential id is or was ever enrolled, at any office.
 func (d *Directory) CredentialTaken(credential []byte) bool {
 	d.mu.RLock()

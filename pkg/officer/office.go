@@ -170,12 +170,40 @@ type History struct {
 
 // Add adds an event of the office, recorded at a time; others than those about officers are passed over.
 func (h *History) Add(at Position, recorded time.Time, actor *events.Actor, body events.Body) {
-	switch body.(type) {
-	case *events.OfficerEnrolled, *events.OfficerRetired, *events.OfficerInvited, *events.PasskeyEnrolled, *events.PasskeyRetired,
-		*events.SignaturesRequired, *events.FourEyesDefined:
+	if IsAbout(body) {
 		h.entries = append(h.entries, entry{at, recorded, actor.GetKind(), body})
 		h.sorted = false
 	}
+}
+
+// IsAbout reports whether an event says who may act at an office, or what the office demands.
+func IsAbout(body events.Body) bool {
+	switch body.(type) {
+	case *events.OfficerEnrolled, *events.OfficerRetired, *events.OfficerInvited, *events.PasskeyEnrolled, *events.PasskeyRetired,
+		*events.SignaturesRequired, *events.FourEyesDefined:
+		return true
+	}
+	return false
+}
+
+// Offices returns the further offices where an officer may act or ever might, each perhaps more than once.
+func (h *History) Offices(code string) (offices []string) {
+	for _, e := range h.entries {
+		if enrolled, ok := e.body.(*events.OfficerEnrolled); ok && enrolled.Officer == code {
+			offices = append(offices, enrolled.Offices...)
+		}
+	}
+	return offices
+}
+
+// AsOf returns the time of the newest event.
+func (h *History) AsOf() (newest time.Time) {
+	for _, e := range h.entries {
+		if e.at.After(newest) {
+			newest = e.at
+		}
+	}
+	return newest
 }
 
 // Empty reports whether the office has told nothing about officers.

@@ -90,6 +90,7 @@ var acts = []Act{
 	{"custody-destruction", atCounter, Usual},
 	{"order", []Role{Operator, Security}, Single},
 	{"approval", []Role{Approver, Administrator}, Single},
+	{"withdrawal", atCounter, Single},
 	{"officer", []Role{Administrator}, Single},
 	{"recovery", []Role{Administrator}, Always},
 	{"passkey", Roles(), Single},
@@ -137,6 +138,9 @@ func wordOf(c *events.Claim) string {
 	case *events.Claim_AuthorityOrder:
 		return "order"
 	case *events.Claim_ApprovalDecided:
+		if fact.ApprovalDecided.GetOutcome() == "withdrawn" {
+			return "withdrawal"
+		}
 		return "approval"
 	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade:
 		return "officer"

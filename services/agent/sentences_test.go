@@ -193,6 +193,8 @@ type truth struct {
 	id, operation, report, card, letter string
 	// answer is the newest answer to its first claim; later maps facts to the rules by which the centre refused later claims.
 	answer *events.Answer
+	// second: the centre has said that it waits for a second officer, and nothing since.
+	second bool
 	later  map[string]regime.ID
 	fee    uint32
 	// command: a command has no outcome yet; confirmed: the resident typed a PIN; issued: certificates were sent.
@@ -292,8 +294,9 @@ var statements = map[string]predicate{
 	"agent.accepted": of(func(s sight) bool {
 		return s.answered() && s.about.answer.GetAccepted() && s.about.report == "" && !s.about.dropped
 	}),
-	"agent.refused":    of(func(s sight) bool { return s.refused() && s.about.report == "" && !s.about.dropped }),
-	"agent.letter-due": of(func(s sight) bool { return s.about.answer.GetDeferred() && !s.about.dropped }),
+	"agent.refused":      of(func(s sight) bool { return s.refused() && s.about.report == "" && !s.about.dropped }),
+	"agent.waits-second": of(func(s sight) bool { return s.about.second && !s.about.dropped }),
+	"agent.letter-due":   of(func(s sight) bool { return s.about.answer.GetDeferred() && !s.about.dropped }),
 	"agent.held-simulated": of(func(s sight) bool {
 		return s.about.answer.GetHeld().GetReason() == events.HeldReason_HELD_REASON_SIMULATED
 	}),

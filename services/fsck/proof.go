@@ -15,7 +15,7 @@ func (c *check) checkProofs(commit *events.Commit, where string) {
 		return
 	}
 	if p := commit.GetProof(); p != nil {
-		act, err := c.signed(p, commit.GetActor(), commit)
+		act, err := c.signed(p, commit.GetActor(), moments(commit))
 		if err == nil && (act.GetId() != commit.CausationId || act.GetOffice() != commit.Office) {
 			err = errors.New("it is another claim")
 		}
@@ -24,7 +24,7 @@ func (c *check) checkProofs(commit *events.Commit, where string) {
 		}
 	}
 	if p := commit.GetSecondProof(); p != nil {
-		if _, err := c.signed(p, commit.GetSecondOfficer(), commit); err != nil {
+		if _, err := c.signed(p, commit.GetSecondOfficer(), decided(p, commit)); err != nil {
 			c.report.add(where, nextForged, "what the second officer %s is said to have signed does not hold: %v", commit.GetSecondOfficer().GetId(), err)
 		}
 	}
@@ -32,7 +32,7 @@ func (c *check) checkProofs(commit *events.Commit, where string) {
 
 // signed returns the claim that a proof is about, if the actor had the key that signed it. The commit may itself be about the
 // officer, and the counter's clock may have been slow, so more than one moment will do.
-func (c *check) signed(p *events.ActProof, actor *events.Actor, commit *events.Commit) (act *events.Claim, err error) {
+func (c *check) signed(p *events.ActProof, actor *events.Actor, at []time.Time) (act *events.Claim, err error) {
 	act, err = events.DecodeAct(p.GetAct())
 	if err != nil {
 		return nil, err
@@ -40,8 +40,8 @@ func (c *check) signed(p *events.ActProof, actor *events.Actor, commit *events.C
 	if act.GetOfficer() != actor.GetId() {
 		return nil, errors.New("it is another officer's")
 	}
-	for _, at := range moments(commit) {
-		if err = c.signedAt(p, act, at); err == nil {
+	for _, moment := range at {
+		if err = c.signedAt(p, act, moment); err == nil {
 			return act, nil
 		}
 	}
@@ -67,6 +67,19 @@ func moments(commit *events.Commit) []time.Time {
 		return []time.Time{made, slow}
 	}
 	return []time.Time{made, recorded, recorded.Add(-time.Millisecond)}
+}
+
+// decided returns when a second officer may have signed, of which the commit says only that it was by then.
+func decided(p *events.ActProof, commit *events.Commit) []time.Time {
+	at := moments(commit)
+	if act, err := events.DecodeAct(p.GetAct()); err == nil {
+		at = append(at, time.UnixMilli(act.GetFiledMs()).Add(slowest))
+	}
+	if len(commit.Events) > 0 {
+		recorded := time.UnixMilli(commit.Events[0].RecordedMs)
+		at = append(at, recorded, recorded.Add(-time.Millisecond))
+	}
+	return at
 }
 
 func (c *check) signedAt(p *events.ActProof, act *events.Claim, at time.Time) error {

@@ -52,6 +52,9 @@ func (a *attempt) refuse(ctx context.Context, reason officer.Reason) error {
 // judgeOfficer judges who has acted: a signature that is there must hold, and one that must be there is. Whoever may have been
 // enrolled a moment ago, by another process, is looked up again.
 func (a *attempt) judgeOfficer(ctx context.Context) error {
+	if a.released != nil {
+		return nil // as it was judged when it was received
+	}
 	a.act = a.actOf()
 	if a.claim.GetAssertion() == nil {
 		if a.mustSign() {
@@ -80,20 +83,23 @@ func (a *attempt) actOf() officer.Act {
 	if made := a.claim.GetInvitationMade(); made != nil {
 		invited, err := a.Directory.OfficersOf(a.claim.Office, a.Clock()).Officer(made.Officer)
 		if err == nil && invited.HasKey() {
-			act, _ = officer.ActNamed("recovery")
+			act, _ = officer.ActNamed(recovery)
 		}
 	}
 	return act
 }
 
+// recovery is the act of letting an officer in anew, in whose name somebody can sign already.
+const recovery = "recovery"
+
 // mustSign reports whether the claim counts for nothing without an officer's signature. At counters and at the telephone desk
-// that is so when their office requires it; claims about officers need one everywhere, but where nobody can have one yet.
+// that is so when their office requires it; claims about officers, and approvals, need one everywhere.
 func (a *attempt) mustSign() bool {
 	role := a.received.Enrolment.Role
 	switch {
 	case !a.act.Signed() || a.claim.GetPasskeyOffered() != nil || a.Directory.Trial():
 		return false
-	case isAboutOfficers(a.claim):
+	case isAboutOfficers(a.claim) || a.claim.GetApprovalDecided() != nil:
 		return true
 	}
 	day := civil.Of(a.filed)

@@ -46,12 +46,15 @@ type forged struct {
 func TestForgedActsAreRefused(t *testing.T) {
 	w := servicetest.New(t, morning)
 	d := w.Enrol(servicetest.Office, "c1", "counter")
-	enrol := func(code, role string) servicetest.Clerk {
-		return w.Officer(servicetest.Office, &events.OfficerEnrolled{Officer: code, Roles: []string{role}})
+	enrol := func(code string, role officer.Role) *servicetest.Officer {
+		return w.Officer(servicetest.Office, code, role)
 	}
-	clerk, desk, left, renewed := enrol("C1", "clerk"), enrol("T1", "telephone"), enrol("C2", "clerk"), enrol("C3", "clerk")
-	former := w.Officer(servicetest.Office, &events.OfficerEnrolled{Officer: "C4", Roles: []string{"clerk"}, Until: "2015-12-31"})
-	program := servicetest.Clerk{Code: "C5", Key: officer.NewSoftKey()}
+	clerk, desk, left, renewed := enrol("C1", officer.Clerk), enrol("T1", officer.TelephoneDesk), enrol("C2", officer.Clerk), enrol("C3", officer.Clerk)
+	newcomer := func(code string) *servicetest.Officer {
+		return &servicetest.Officer{World: w, Code: code, Key: officer.NewSoftKey()}
+	}
+	former := w.EnrolOfficer(servicetest.Office, &events.OfficerEnrolled{Officer: "C4", Roles: []string{"clerk"}, Until: "2015-12-31"})
+	program := newcomer("C5")
 	w.Record(events.KindOffice, servicetest.Office, &events.OfficerEnrolled{Officer: "C5", Roles: []string{"clerk"}})
 	w.Record(events.KindOffice, servicetest.Office, &events.PasskeyEnrolled{
 		Officer: "C5", Credential: program.Key.Passkey().Credential, PublicKey: program.Key.Passkey().PublicKey, RelyingParty: officer.Counters, Software: true,
@@ -65,13 +68,13 @@ func TestForgedActsAreRefused(t *testing.T) {
 	}
 	changed := func(change func(*events.Claim)) func() *events.Claim {
 		return func() *events.Claim {
-			c := d.Sign(clerk, applied())
+			c := clerk.Sign(applied())
 			change(c)
 			return c
 		}
 	}
-	of := func(by servicetest.Clerk) func() *events.Claim {
-		return func() *events.Claim { return d.Sign(by, applied()) }
+	of := func(by *servicetest.Officer) func() *events.Claim {
+		return func() *events.Claim { return by.Sign(applied()) }
 	}
 	w.Clock.SetTo(made.Add(time.Hour)) // at a counter that was away
 	w.Record(events.KindOffice, servicetest.Office, &events.OfficerRetired{Officer: "C2"})
@@ -79,7 +82,7 @@ func TestForgedActsAreRefused(t *testing.T) {
 	for name, try := range map[string]forged{
 		"a counter's own signature": {officer.Unsigned, applied},
 		"a signature of another claim": {officer.OtherBytes, changed(func(c *events.Claim) {
-			c.Assertion = d.Sign(clerk, applied()).Assertion
+			c.Assertion = clerk.Sign(applied()).Assertion
 		})},
 		"other bytes": {officer.OtherBytes, changed(func(c *events.Claim) {
 			c.Act = bytes.Replace(c.Act, []byte("card-1"), []byte("card-2"), 1)
@@ -87,22 +90,22 @@ func TestForgedActsAreRefused(t *testing.T) {
 		"circumstances that were not signed": {officer.OtherBytes, func() *events.Claim {
 			person := servicetest.Resident("100")
 			person.SpecialCircumstances = "寝たきり"
-			return d.Sign(clerk, d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), person))
+			return clerk.Sign(d.Claim("p1", "", servicetest.Applied(opIssue, "card-1"), person))
 		}},
 		"another site": {officer.OtherOrigin, changed(func(c *events.Claim) {
 			c.Assertion.ClientData = bytes.Replace(c.Assertion.ClientData, []byte("http://localhost"), []byte("https://evil.example"), 1)
 		})},
 		"no user verified":   {officer.Unverified, changed(func(c *events.Claim) { c.Assertion.AuthenticatorData[32] &^= 4 })},
 		"no such signature":  {officer.BadSignature, changed(func(c *events.Claim) { c.Assertion.Signature[9] ^= 1 })},
-		"nobody's code":      {officer.Unknown, of(servicetest.Clerk{Code: "C9", Key: clerk.Key})},
-		"another's passkey":  {officer.UnknownKey, of(servicetest.Clerk{Code: "C1", Key: desk.Key})},
+		"nobody's code":      {officer.Unknown, of(&servicetest.Officer{World: w, Code: "C9", Key: clerk.Key})},
+		"another's passkey":  {officer.UnknownKey, of(&servicetest.Officer{World: w, Code: "C1", Key: desk.Key})},
 		"retired meanwhile":  {officer.Retired, of(left)},
 		"a retired passkey":  {officer.UnknownKey, of(renewed)},
 		"out of term":        {officer.OutOfTerm, of(former)},
 		"another role":       {officer.NotAllowed, of(desk)},
 		"a key of a program": {officer.Software, of(program)},
 		"a report": {officer.NotAllowed, func() *events.Claim {
-			return d.Sign(clerk, d.Claim("p1", w.Subscriber("100"), func(c *events.Claim) {
+			return clerk.Sign(d.Claim("p1", w.Subscriber("100"), func(c *events.Claim) {
 				c.Fact = &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Card: "card-1"}}
 			}, nil))
 		}},
@@ -129,7 +132,7 @@ func TestForgedActsAreRefused(t *testing.T) {
 			}
 		})
 	}
-	signed := d.Sign(clerk, applied())
+	signed := clerk.Sign(applied())
 	d.Decide(signed)
 	for _, at := range [][2]string{{events.KindSubscriber, w.Subscriber("100")}, {events.KindCard, "card-1"}} {
 		history := w.History(at[0], at[1])

@@ -33,12 +33,6 @@ var errBehind = errors.New("the directory is behind its office")
 // aboutOfficers decides on a claim about the officers of its office. Who they are stands in the office's history, which the
 // directory folds: it must have read as far as the decision's own place.
 func (a *attempt) aboutOfficers(ctx context.Context) error {
-	if err := a.judgeTime(); err != nil {
-		return err
-	}
-	if err := a.judgeOfficer(ctx); err != nil {
-		return err
-	}
 	for range 3 {
 		outcome, err := a.Log.Update(ctx, events.KindOffice, a.claim.Office, a.envelope(), a.decideOfficers)
 		if err == nil {
@@ -205,8 +199,10 @@ func (c officersChange) invite(m *events.InvitationMade) (events.Body, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case invited.HasKey():
-		return nil, officer.TwoNeeded
+	case invited.HasKey() && c.needsSecond():
+		return nil, errNeedsSecond
+	case invited.HasKey() && c.released == nil:
+		return nil, officer.TwoNeeded // nobody has signed
 	case len(m.CodeSha256) != len(events.Hash(nil)) || !until.After(c.head.Now) || until.After(c.head.Now.Add(longestInvitation)):
 		return nil, officer.IllFormed
 	}
@@ -270,7 +266,7 @@ func (c officersChange) offer(o *events.PasskeyOffered) (events.Body, error) {
 		return nil, officer.NoInvitation // nobody learns here who is an officer
 	}
 	invitation, err := invited.Invitation(o.RelyingParty, c.filed)
-	if err != nil || c.personal.GetCode() == "" || !slices.Equal(events.Hash([]byte(c.personal.Code)), invitation.CodeSHA256) {
+	if err != nil || c.personal.GetCode() == "" || !slices.Equal(officer.CodeHash(c.personal.Code), invitation.CodeSHA256) {
 		return nil, officer.NoInvitation
 	}
 	switch {

@@ -7,6 +7,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
 	"shomei/pkg/officer"
 	"shomei/services/servicetest"
 )
@@ -19,10 +20,10 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 	const other = "12237-east"
 	w.DefineOffice(other, &events.OfficeDefined{})
 	w.DefineOffice("12100-main", &events.OfficeDefined{})
-	w.Officer(other, &events.OfficerEnrolled{Officer: "E7", Roles: []string{"clerk"}, Offices: []string{servicetest.Office}})
+	w.EnrolOfficer(other, &events.OfficerEnrolled{Officer: "E7", Roles: []string{"clerk"}, Offices: []string{servicetest.Office}})
 	until := w.Clock.Now().Add(24 * time.Hour).UnixMilli()
 	w.Record(events.KindOffice, servicetest.Office, &events.OfficerEnrolled{Officer: "A1", Roles: []string{"administrator"}})
-	w.Record(events.KindOffice, servicetest.Office, &events.OfficerInvited{Officer: "A1", CodeSha256: events.Hash([]byte("one-time")), UntilMs: until})
+	w.Record(events.KindOffice, servicetest.Office, &events.OfficerInvited{Officer: "A1", CodeSha256: officer.CodeHash("one-time"), UntilMs: until})
 
 	// outcome decides a claim and returns the event that it led to, with the reason if it is a refusal.
 	outcome := func(c *events.Claim) string {
@@ -39,7 +40,7 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 	claim := func(fact func(*events.Claim), personal *events.Personal) *events.Claim {
 		return d.Claim("", "", fact, personal)
 	}
-	offered := func(by servicetest.Clerk, code string, change func(*events.PasskeyOffered)) *events.Claim {
+	offered := func(by *servicetest.Officer, code string, change func(*events.PasskeyOffered)) *events.Claim {
 		k := by.Key.Passkey()
 		o := &events.PasskeyOffered{Officer: by.Code, Credential: k.Credential, PublicKey: k.PublicKey, RelyingParty: k.RelyingParty}
 		if change != nil {
@@ -54,22 +55,33 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 	}
 	invited := func(code, secret string) *events.Claim {
 		return claim(func(c *events.Claim) {
-			c.Fact = &events.Claim_InvitationMade{InvitationMade: &events.InvitationMade{Officer: code, CodeSha256: events.Hash([]byte(secret)), UntilMs: until}}
+			c.Fact = &events.Claim_InvitationMade{InvitationMade: &events.InvitationMade{Officer: code, CodeSha256: officer.CodeHash(secret), UntilMs: until}}
 		}, nil)
 	}
-	first, clerk := servicetest.Clerk{Code: "A1", Key: officer.NewSoftKey()}, servicetest.Clerk{Code: "C1", Key: officer.NewSoftKey()}
+	newcomer := func(code string) *servicetest.Officer {
+		return &servicetest.Officer{World: w, Code: code, Key: officer.NewSoftKey()}
+	}
+	first, second, clerk := newcomer("A1"), newcomer("A2"), newcomer("C1")
+	recovery := first.Sign(invited("C1", "again"))
+	approved := func(by *servicetest.Officer) *events.Claim {
+		return by.Sign(claim(func(c *events.Claim) {
+			c.Fact = &events.Claim_ApprovalDecided{ApprovalDecided: &events.ApprovalDecided{
+				Approval: recovery.Id, Digest: events.Hash(recovery.Act), Outcome: lifecycle.ApprovalApproved,
+			}}
+		}, nil))
+	}
 	wanted := func(from string) *events.Claim {
-		return d.Sign(first, claim(func(c *events.Claim) {
+		return first.Sign(claim(func(c *events.Claim) {
 			c.Fact = &events.Claim_SignaturesWanted{SignaturesWanted: &events.SignaturesWanted{From: from}}
 		}, nil))
 	}
 	chosen := func(acts ...string) *events.Claim {
-		return d.Sign(first, claim(func(c *events.Claim) {
+		return first.Sign(claim(func(c *events.Claim) {
 			c.Fact = &events.Claim_FourEyesWanted{FourEyesWanted: &events.FourEyesWanted{Acts: acts, From: "2029-01-01"}}
 		}, nil))
 	}
-	given := func(by servicetest.Clerk, of servicetest.Clerk) *events.Claim {
-		return d.Sign(by, claim(func(c *events.Claim) {
+	given := func(by *servicetest.Officer, of *servicetest.Officer) *events.Claim {
+		return by.Sign(claim(func(c *events.Claim) {
 			c.Fact = &events.Claim_PasskeyGivenUp{PasskeyGivenUp: &events.PasskeyGivenUp{Officer: of.Code, Credential: of.Key.Passkey().Credential}}
 		}, nil))
 	}
@@ -93,34 +105,42 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 		}, "OfficerClaimRefusedkey-taken"},
 		{"the first administrator", func() *events.Claim { return offered(first, "one-time", nil) }, "PasskeyEnrolled"},
 		{"the code again", func() *events.Claim {
-			return offered(servicetest.Clerk{Code: "A1", Key: officer.NewSoftKey()}, "one-time", nil)
+			return offered(newcomer("A1"), "one-time", nil)
 		}, "OfficerClaimRefusedno-invitation"},
 		{"the key again", func() *events.Claim {
 			return offered(first, "one-time", func(o *events.PasskeyOffered) { o.RelyingParty = "console.example" })
 		}, "OfficerClaimRefusedkey-taken"},
 		{"a second site", func() *events.Claim {
-			return offered(servicetest.Clerk{Code: "A1", Key: officer.NewSoftKey()}, "one-time", func(o *events.PasskeyOffered) { o.RelyingParty = "console.example" })
+			return offered(newcomer("A1"), "one-time", func(o *events.PasskeyOffered) { o.RelyingParty = "console.example" })
 		}, "PasskeyEnrolled"},
 		{"unsigned", func() *events.Claim { return proposed(enrolment) }, "SignInRefusedunsigned"},
-		{"signed", func() *events.Claim { return d.Sign(first, proposed(enrolment)) }, "OfficerEnrolled"},
+		{"signed", func() *events.Claim { return first.Sign(proposed(enrolment)) }, "OfficerEnrolled"},
 		{"a code that is another's here", func() *events.Claim {
-			return d.Sign(first, proposed(&events.OfficerProposed{Officer: "E7", Roles: []string{"clerk"}}))
+			return first.Sign(proposed(&events.OfficerProposed{Officer: "E7", Roles: []string{"clerk"}}))
 		}, "OfficerClaimRefusedcode-taken"},
 		{"another municipality", func() *events.Claim {
-			return d.Sign(first, proposed(&events.OfficerProposed{Officer: "C2", Roles: []string{"clerk"}, Offices: []string{"12100-main"}}))
+			return first.Sign(proposed(&events.OfficerProposed{Officer: "C2", Roles: []string{"clerk"}, Offices: []string{"12100-main"}}))
 		}, "OfficerClaimRefusedill-formed"},
 		{"no role", func() *events.Claim {
-			return d.Sign(first, proposed(&events.OfficerProposed{Officer: "C2", Roles: []string{"boss"}}))
+			return first.Sign(proposed(&events.OfficerProposed{Officer: "C2", Roles: []string{"boss"}}))
 		}, "OfficerClaimRefusedill-formed"},
 		{"a name for a code", func() *events.Claim {
-			return d.Sign(first, proposed(&events.OfficerProposed{Officer: "hanako", Roles: []string{"clerk"}}))
+			return first.Sign(proposed(&events.OfficerProposed{Officer: "hanako", Roles: []string{"clerk"}}))
 		}, "OfficerClaimRefusedill-formed"},
-		{"an invitation", func() *events.Claim { return d.Sign(first, invited("C1", "clerk-code")) }, "OfficerInvited"},
+		{"an invitation", func() *events.Claim { return first.Sign(invited("C1", "clerk-code")) }, "OfficerInvited"},
 		{"the clerk's key", func() *events.Claim { return offered(clerk, "clerk-code", nil) }, "PasskeyEnrolled"},
 		{"a clerk enrols", func() *events.Claim {
-			return d.Sign(clerk, proposed(&events.OfficerProposed{Officer: "C2", Roles: []string{"administrator"}}))
+			return clerk.Sign(proposed(&events.OfficerProposed{Officer: "C2", Roles: []string{"administrator"}}))
 		}, "SignInRefusedrole"},
-		{"a recovery", func() *events.Claim { return d.Sign(first, invited("C1", "again")) }, "OfficerClaimRefusedtwo-administrators"},
+		{"another administrator", func() *events.Claim {
+			return first.Sign(proposed(&events.OfficerProposed{Officer: "A2", Roles: []string{"administrator"}}))
+		}, "OfficerEnrolled"},
+		{"is invited", func() *events.Claim { return first.Sign(invited("A2", "second-code")) }, "OfficerInvited"},
+		{"and comes", func() *events.Claim { return offered(second, "second-code", nil) }, "PasskeyEnrolled"},
+		{"a recovery waits", func() *events.Claim { return recovery }, ""},
+		{"for somebody else", func() *events.Claim { return approved(first) }, "SignInRefusedsame-person"},
+		{"who administers", func() *events.Claim { return approved(clerk) }, "SignInRefusedrole"},
+		{"the other administrator", func() *events.Claim { return approved(second) }, "OfficerInvited"},
 		{"a past day", func() *events.Claim { return wanted("2016-01-01") }, "OfficerClaimRefusedill-formed"},
 		{"from tomorrow", func() *events.Claim { return wanted("2030-01-01") }, "SignaturesRequired"},
 		{"from today", func() *events.Claim {
@@ -137,7 +157,7 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 			}, nil)
 		}, "SignInRefusedunknown-key"},
 		{"a leave", func() *events.Claim {
-			return d.Sign(first, claim(func(c *events.Claim) {
+			return first.Sign(claim(func(c *events.Claim) {
 				c.Fact = &events.Claim_OfficerLeft{OfficerLeft: &events.OfficerLeft{Officer: "C1"}}
 			}, nil))
 		}, "OfficerRetired"},
@@ -147,11 +167,11 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 		}
 	}
 	notes := dossier.Of(w.Vault, servicetest.Office, w.History(events.KindOffice, servicetest.Office)).Notes()
-	if len(notes) != 1 || notes[0].Text != "証明 花子" {
+	if len(notes) != 2 || notes[0].Text != "証明 花子" {
 		t.Errorf("the name is not sealed: %v", notes)
 	}
 	// A claim that has been decided is not decided again, and what another process has recorded meanwhile is read first.
-	c := d.Received(d.Sign(first, proposed(&events.OfficerProposed{Officer: "C3", Roles: []string{"clerk"}})))
+	c := d.Received(first.Sign(proposed(&events.OfficerProposed{Officer: "C3", Roles: []string{"clerk"}})))
 	servicetest.Check(t, w.RA.Handle(t.Context(), c))
 	c.Redelivered = true
 	before := len(w.History(events.KindOffice, servicetest.Office))
@@ -164,7 +184,7 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 		return []*events.Event{events.New(&events.OfficerRetired{Officer: "A1"})}, nil
 	})
 	servicetest.Check(t, err)
-	if got := outcome(d.Sign(first, proposed(enrolment))); got != "SignInRefusedretired" {
+	if got := outcome(first.Sign(proposed(enrolment))); got != "SignInRefusedretired" {
 		t.Errorf("an administrator whom another process has retired: %s", got)
 	}
 }

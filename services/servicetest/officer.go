@@ -5,33 +5,41 @@ import (
 	"shomei/pkg/officer"
 )
 
-// Clerk is an officer with a passkey.
-type Clerk struct {
-	Code string
-	Key  *officer.SoftKey
+// Officer is an officer of an office with a passkey that the test holds.
+type Officer struct {
+	World        *World
+	Office, Code string
+	Key          *officer.SoftKey
 }
 
-// Officer enrols an officer with a passkey, past the claims by which that is done. The log takes the passkey for one in hardware.
-func (w *World) Officer(office string, enrolled *events.OfficerEnrolled) Clerk {
+// Officer enrols an officer with a passkey, past the claims by which that is done. A log that is no trial takes it for one in
+// hardware.
+func (w *World) Officer(office, code string, roles ...officer.Role) *Officer {
 	w.T.Helper()
-	c := Clerk{enrolled.Officer, officer.NewSoftKey()}
-	w.Record(events.KindOffice, office, enrolled)
-	w.Record(events.KindOffice, office, c.enrolment(false))
-	return c
-}
-
-func (c Clerk) enrolment(software bool) *events.PasskeyEnrolled {
-	k := c.Key.Passkey()
-	return &events.PasskeyEnrolled{
-		Officer: c.Code, Credential: k.Credential, PublicKey: k.PublicKey, RelyingParty: k.RelyingParty, Software: software,
+	var words []string
+	for _, role := range roles {
+		words = append(words, string(role))
 	}
+	return w.EnrolOfficer(office, &events.OfficerEnrolled{Officer: code, Roles: words})
 }
 
-// Sign makes a claim the officer's own.
-func (d *Desk) Sign(by Clerk, c *events.Claim) *events.Claim {
-	d.World.T.Helper()
-	c.Officer = by.Code
-	c.Act = must(events.ActOf(c))(d.World.T)
-	c.Assertion = must(by.Key.Sign(events.ActChallenge(c.Act)))(d.World.T)
+// EnrolOfficer is Officer with everything that an enrolment says.
+func (w *World) EnrolOfficer(office string, enrolled *events.OfficerEnrolled) *Officer {
+	w.T.Helper()
+	o := &Officer{World: w, Office: office, Code: enrolled.Officer, Key: officer.NewSoftKey()}
+	w.Record(events.KindOffice, office, enrolled)
+	key := o.Key.Passkey()
+	w.Record(events.KindOffice, office, &events.PasskeyEnrolled{
+		Officer: o.Code, Credential: key.Credential, PublicKey: key.PublicKey, RelyingParty: key.RelyingParty, Software: w.Directory.Trial(),
+	})
+	return o
+}
+
+// Sign puts the officer's code and signature into a claim.
+func (o *Officer) Sign(c *events.Claim) *events.Claim {
+	o.World.T.Helper()
+	c.Officer = o.Code
+	c.Act = must(events.ActOf(c))(o.World.T)
+	c.Assertion = must(o.Key.Sign(events.ActChallenge(c.Act)))(o.World.T)
 	return c
 }
