@@ -36,7 +36,7 @@ type Directory struct {
 	readers     []FeedReader
 	trial       bool                        // simulated, or a demonstration
 	officers    map[string]*officer.History // by office
-	revisions   map[string]uint64           // of offices, the newest that was read
+	revisions   map[string]uint64           // of offices, the newest up to which all were read
 	generations ca.Generations
 	positions   eventlog.Positions
 	// unreadable holds the offices and authorities with an unreadable commit, by kind and id, and why.
@@ -172,10 +172,12 @@ func (d *Directory) take(r eventlog.Record) error {
 	if _, known := d.taken[key]; known {
 		return nil
 	}
+	defer d.advance(r)
 	for i, e := range r.Commit.GetEvents() {
 		at := moment{ms: e.RecordedMs, revision: key.revision, index: uint64(i)}
 		if r.Kind == events.KindOffice {
 			d.takeOfficer(r.ID, at, r.Commit.GetActor(), events.BodyOf(e))
+			d.taken[key] = struct{}{}
 		}
 		switch b := events.BodyOf(e).(type) {
 		case *events.OfficeDefined:

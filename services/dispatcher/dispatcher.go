@@ -50,7 +50,7 @@ func New(c Config) *Dispatcher { return &Dispatcher{c, newMemory()} }
 // Run sends messages until ctx ends.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	return d.Log.Follow(ctx, eventlog.Follower{
-		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine, events.KindApproval}, Lanes: atOnce, Handle: d.handle, Handled: d.Handled,
+		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine, events.KindApproval, events.KindOffice}, Lanes: atOnce, Handle: d.handle, Handled: d.Handled,
 		Parked: func(r eventlog.Record, err error) {
 			d.Logger.Error("aggregate's commits set aside: inspect them with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 		},
@@ -77,6 +77,8 @@ func (d *Dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err erro
 	switch r.Kind {
 	case events.KindQuarantine:
 		err = d.quarantined(ctx, r)
+	case events.KindOffice:
+		err = d.office(ctx, r)
 	case events.KindApproval:
 		err = d.approval(ctx, r)
 	default:

@@ -2,6 +2,7 @@ package ra
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,7 +82,7 @@ func (a *attempt) ask(ctx context.Context) error {
 			return nil, unfit("an act under the id of this claim waits already")
 		}
 		binding := vault.Binding{ID: c.Id, Revision: h.Revision + 1, Field: approvalField}
-		sealed, err := a.Vault.Seal(a.subscriber, vault.Identity, binding, a.received.Signed)
+		sealed, err := a.Vault.Seal(cmp.Or(a.subscriber, c.Id), vault.Identity, binding, a.received.Signed)
 		if err != nil {
 			return nil, err
 		}
@@ -215,7 +216,9 @@ func (a *attempt) mayDecide(s *events.ApprovalState, d *events.ApprovalDecided, 
 	case d.Outcome == lifecycle.ApprovalWithdrawn && !same:
 		return unfit("only the officer who asked withdraws")
 	case d.Outcome != lifecycle.ApprovalWithdrawn && same:
-		return unfit("%v: who has asked does not decide", officer.SamePerson)
+		return &refusedError{officer.SamePerson}
+	case s.GetAct() == recovery && d.Outcome != lifecycle.ApprovalWithdrawn && a.signer != nil && !slices.Contains(a.signer.Roles, officer.Administrator):
+		return &refusedError{officer.NotAllowed}
 	}
 	return nil
 }
@@ -231,6 +234,9 @@ func (a *attempt) carryOut(ctx context.Context, approval string) error {
 		return err
 	}
 	err = original.decide(ctx)
+	if refused := (*refusedError)(nil); errors.As(err, &refused) {
+		return original.refuse(ctx, refused.reason)
+	}
 	if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
 		return Quarantine(ctx, a.Log, a.Vault, quarantined(original.received, err))
 	}
@@ -250,7 +256,7 @@ func (a *attempt) waiting(history []eventlog.Record) (*attempt, error) {
 }
 
 func (a *attempt) again(r eventlog.Record, e *events.Event, asked *events.ApprovalAsked) (*attempt, error) {
-	signed, err := a.Vault.Open(asked.Subscriber, vault.Binding{ID: r.ID, Revision: r.Commit.Revision, Field: approvalField}, asked.SealedClaim)
+	signed, err := a.Vault.Open(events.SealedFor(r.ID, asked), vault.Binding{ID: r.ID, Revision: r.Commit.Revision, Field: approvalField}, asked.SealedClaim)
 	if err != nil {
 		return nil, err
 	}

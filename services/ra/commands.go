@@ -34,7 +34,7 @@ func maySay(role string, c *events.Claim) bool {
 	case *events.Claim_PhoneInstalled:
 		return role == "phone"
 	}
-	return false
+	return isAboutOfficers(c) && role == "counter"
 }
 
 // command returns the command of a claim that needs nothing else to be known.

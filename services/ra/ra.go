@@ -121,6 +121,10 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 	crashDecided.Hit()
 	var unfit *unfitError
 	var unexplained *heldError
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return a.refuse(ctx, refused.reason)
+	}
 	if errors.As(err, &unexplained) {
 		return r.hold(ctx, received, unexplained.receipt)
 	}
@@ -188,6 +192,10 @@ func putAside(ctx context.Context, log *eventlog.Log, v dossier.Keys, q counterl
 // factOf returns what quarantine records of a message, and the bytes it keeps.
 func factOf(q counterlink.Quarantined) (fact *events.FactQuarantined, kept []byte) {
 	fact = &events.FactQuarantined{Counter: q.Counter, Number: q.Number, Why: q.Why.Error(), Beyond: q.Beyond}
+	var refused *refusedError
+	if errors.As(q.Why, &refused) {
+		fact.Reason = string(refused.reason)
+	}
 	limit := maxKept
 	if q.Beyond > 0 {
 		limit = 0
@@ -226,8 +234,10 @@ type attempt struct {
 	personal   *events.Personal
 	subscriber string
 	receipt
-	// act is what the claim is, proof what its officer has signed; released is set once a second officer has approved it.
+	// act is what the claim is. signer is the officer who has signed it, and proof the signature; nil: nobody has. released is set
+	// once a second officer has approved it.
 	act      officer.Act
+	signer   *officer.Officer
 	proof    *events.ActProof
 	released *release
 	// corrected is the person's corrected code, if the claim has one.
@@ -252,20 +262,28 @@ func (a *attempt) decide(ctx context.Context) error {
 		return unfit("personal data: %v", err)
 	}
 	if told := a.claim.GetCertificatesTold(); told != nil {
+		if a.claim.Assertion != nil {
+			return &refusedError{officer.NotAllowed}
+		}
 		return a.told(ctx, told)
 	}
-	a.act = officer.ActOf(a.claim)
-	if decision := a.claim.GetApprovalDecided(); decision != nil {
-		if err := a.judgeTime(); err != nil {
+	decision := a.claim.GetApprovalDecided()
+	if decision == nil && !isAboutOfficers(a.claim) {
+		if err := a.attribute(ctx); err != nil {
 			return err
 		}
-		return a.decideApproval(ctx, decision)
-	}
-	if err := a.attribute(ctx); err != nil {
-		return err
 	}
 	if err := a.judgeTime(); err != nil {
 		return err
+	}
+	if err := a.judgeOfficer(ctx); err != nil {
+		return err
+	}
+	switch {
+	case decision != nil:
+		return a.decideApproval(ctx, decision)
+	case isAboutOfficers(a.claim):
+		return a.aboutOfficers(ctx)
 	}
 	switch fact := a.claim.Fact.(type) {
 	case *events.Claim_ApplicationReceived:
@@ -429,10 +447,10 @@ func (a *attempt) envelope() eventlog.Envelope {
 	env := eventlog.Envelope{
 		CommandID: c.Id, CausationID: c.Id, CorrelationID: c.Procedure, Office: c.Office, Counter: c.Counter,
 		Traceparent: c.Traceparent, Redelivered: a.received.Redelivered, Receipt: a.evidence,
-		Actor: &events.Actor{Kind: actorKinds[a.received.Enrolment.Role], Id: c.Officer},
+		Actor: &events.Actor{Kind: actorKinds[a.received.Enrolment.Role], Id: c.Officer}, Proof: a.proof,
 	}
 	if a.released != nil {
-		env.SecondOfficer = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: a.released.officer}
+		env.SecondOfficer, env.SecondProof = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: a.released.officer}, a.released.proof
 	} else if c.SecondOfficer != "" {
 		env.SecondOfficer = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: c.SecondOfficer}
 	}

@@ -12,18 +12,25 @@ type Officer struct {
 	Key          *officer.SoftKey
 }
 
-// Officer enrols an officer with a passkey.
+// Officer enrols an officer with a passkey, past the claims by which that is done. A log that is no trial takes it for one in
+// hardware.
 func (w *World) Officer(office, code string, roles ...officer.Role) *Officer {
 	w.T.Helper()
-	o := &Officer{World: w, Office: office, Code: code, Key: officer.NewSoftKey()}
 	var words []string
 	for _, role := range roles {
 		words = append(words, string(role))
 	}
-	w.Record(events.KindOffice, office, &events.OfficerEnrolled{Officer: code, Roles: words})
+	return w.EnrolOfficer(office, &events.OfficerEnrolled{Officer: code, Roles: words})
+}
+
+// EnrolOfficer is Officer with everything that an enrolment says.
+func (w *World) EnrolOfficer(office string, enrolled *events.OfficerEnrolled) *Officer {
+	w.T.Helper()
+	o := &Officer{World: w, Office: office, Code: enrolled.Officer, Key: officer.NewSoftKey()}
+	w.Record(events.KindOffice, office, enrolled)
 	key := o.Key.Passkey()
 	w.Record(events.KindOffice, office, &events.PasskeyEnrolled{
-		Officer: code, Credential: key.Credential, PublicKey: key.PublicKey, RelyingParty: key.RelyingParty, Software: true,
+		Officer: o.Code, Credential: key.Credential, PublicKey: key.PublicKey, RelyingParty: key.RelyingParty, Software: w.Directory.Trial(),
 	})
 	return o
 }
