@@ -480,11 +480,13 @@ var statements = map[string]predicate{
 	"held.suspended":   certificateHeld(events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED),
 	"held.authorized":  certificateHeld(events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED),
 
-	"drop.title":          of(sight.open),
-	"drop.not":            of(func(s sight) bool { return !s.about.dropped }),
-	"drop.ends":           of(sight.open),
-	"drop.letter.void":    of(func(s sight) bool { return s.about.letter != "" }),
-	"drop.former.keep":    of(func(s sight) bool { return !s.about.confirmed || s.away }),
+	"drop.title":       of(sight.open),
+	"drop.not":         of(func(s sight) bool { return !s.about.dropped }),
+	"drop.ends":        of(sight.open),
+	"drop.letter.void": of(func(s sight) bool { return s.about.letter != "" }),
+	"drop.former.keep": of(func(s sight) bool {
+		return !s.about.confirmed || s.away || s.counter.Outbox() == 0 && !s.at(s.about.id, "KeysGenerated") // the card is still at it
+	}),
 	"drop.former.gone":    of(func(s sight) bool { return s.about.issued }),
 	"drop.former.perhaps": of(func(s sight) bool { return s.about.confirmed }),
 	"drop.pin.set":        of(func(s sight) bool { return s.about.confirmed && s.setsPINs() }),
