@@ -685,6 +685,8 @@ type Event struct {
 	//	*Event_FeedReaderEnrolled
 	//	*Event_FeedReaderRetired
 	//	*Event_RecordOpened
+	//	*Event_DisclosureAsked
+	//	*Event_DisclosureReleased
 	//	*Event_FactQuarantined
 	//	*Event_QuarantineResolved
 	//	*Event_ClaimHeld
@@ -1508,6 +1510,24 @@ func (x *Event) GetRecordOpened() *RecordOpened {
 	return nil
 }
 
+func (x *Event) GetDisclosureAsked() *DisclosureAsked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_DisclosureAsked); ok {
+			return x.DisclosureAsked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetDisclosureReleased() *DisclosureReleased {
+	if x != nil {
+		if x, ok := x.Body.(*Event_DisclosureReleased); ok {
+			return x.DisclosureReleased
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetFactQuarantined() *FactQuarantined {
 	if x != nil {
 		if x, ok := x.Body.(*Event_FactQuarantined); ok {
@@ -1912,6 +1932,14 @@ type Event_RecordOpened struct {
 	RecordOpened *RecordOpened `protobuf:"bytes,160,opt,name=record_opened,json=recordOpened,proto3,oneof"`
 }
 
+type Event_DisclosureAsked struct {
+	DisclosureAsked *DisclosureAsked `protobuf:"bytes,161,opt,name=disclosure_asked,json=disclosureAsked,proto3,oneof"`
+}
+
+type Event_DisclosureReleased struct {
+	DisclosureReleased *DisclosureReleased `protobuf:"bytes,162,opt,name=disclosure_released,json=disclosureReleased,proto3,oneof"`
+}
+
 type Event_FactQuarantined struct {
 	FactQuarantined *FactQuarantined `protobuf:"bytes,180,opt,name=fact_quarantined,json=factQuarantined,proto3,oneof"`
 }
@@ -2108,6 +2136,10 @@ func (*Event_FeedReaderRetired) isEvent_Body() {}
 
 func (*Event_RecordOpened) isEvent_Body() {}
 
+func (*Event_DisclosureAsked) isEvent_Body() {}
+
+func (*Event_DisclosureReleased) isEvent_Body() {}
+
 func (*Event_FactQuarantined) isEvent_Body() {}
 
 func (*Event_QuarantineResolved) isEvent_Body() {}
@@ -2173,7 +2205,7 @@ const file_commit_proto_rawDesc = "" +
 	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xd47\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xf98\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -2272,6 +2304,8 @@ const file_commit_proto_rawDesc = "" +
 	"\x14feed_reader_enrolled\x18\x9b\x01 \x01(\v2!.shomei.events.FeedReaderEnrolledH\x00R\x12feedReaderEnrolled\x12S\n" +
 	"\x13feed_reader_retired\x18\x9c\x01 \x01(\v2 .shomei.events.FeedReaderRetiredH\x00R\x11feedReaderRetired\x12C\n" +
 	"\rrecord_opened\x18\xa0\x01 \x01(\v2\x1b.shomei.events.RecordOpenedH\x00R\frecordOpened\x12L\n" +
+	"\x10disclosure_asked\x18\xa1\x01 \x01(\v2\x1e.shomei.events.DisclosureAskedH\x00R\x0fdisclosureAsked\x12U\n" +
+	"\x13disclosure_released\x18\xa2\x01 \x01(\v2!.shomei.events.DisclosureReleasedH\x00R\x12disclosureReleased\x12L\n" +
 	"\x10fact_quarantined\x18\xb4\x01 \x01(\v2\x1e.shomei.events.FactQuarantinedH\x00R\x0ffactQuarantined\x12U\n" +
 	"\x13quarantine_resolved\x18\xb5\x01 \x01(\v2!.shomei.events.QuarantineResolvedH\x00R\x12quarantineResolved\x12:\n" +
 	"\n" +
@@ -2398,14 +2432,16 @@ var file_commit_proto_goTypes = []any{
 	(*FeedReaderEnrolled)(nil),          // 87: shomei.events.FeedReaderEnrolled
 	(*FeedReaderRetired)(nil),           // 88: shomei.events.FeedReaderRetired
 	(*RecordOpened)(nil),                // 89: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),             // 90: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 91: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),                   // 92: shomei.events.ClaimHeld
-	(*ApprovalAsked)(nil),               // 93: shomei.events.ApprovalAsked
-	(*ApprovalGiven)(nil),               // 94: shomei.events.ApprovalGiven
-	(*ApprovalRefused)(nil),             // 95: shomei.events.ApprovalRefused
-	(*ApprovalWithdrawn)(nil),           // 96: shomei.events.ApprovalWithdrawn
-	(*ApprovalLapsed)(nil),              // 97: shomei.events.ApprovalLapsed
+	(*DisclosureAsked)(nil),             // 90: shomei.events.DisclosureAsked
+	(*DisclosureReleased)(nil),          // 91: shomei.events.DisclosureReleased
+	(*FactQuarantined)(nil),             // 92: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 93: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 94: shomei.events.ClaimHeld
+	(*ApprovalAsked)(nil),               // 95: shomei.events.ApprovalAsked
+	(*ApprovalGiven)(nil),               // 96: shomei.events.ApprovalGiven
+	(*ApprovalRefused)(nil),             // 97: shomei.events.ApprovalRefused
+	(*ApprovalWithdrawn)(nil),           // 98: shomei.events.ApprovalWithdrawn
+	(*ApprovalLapsed)(nil),              // 99: shomei.events.ApprovalLapsed
 }
 var file_commit_proto_depIdxs = []int32{
 	6,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -2497,19 +2533,21 @@ var file_commit_proto_depIdxs = []int32{
 	87, // 86: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
 	88, // 87: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
 	89, // 88: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	90, // 89: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	91, // 90: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	92, // 91: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	93, // 92: shomei.events.Event.approval_asked:type_name -> shomei.events.ApprovalAsked
-	94, // 93: shomei.events.Event.approval_given:type_name -> shomei.events.ApprovalGiven
-	95, // 94: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
-	96, // 95: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
-	97, // 96: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
-	97, // [97:97] is the sub-list for method output_type
-	97, // [97:97] is the sub-list for method input_type
-	97, // [97:97] is the sub-list for extension type_name
-	97, // [97:97] is the sub-list for extension extendee
-	0,  // [0:97] is the sub-list for field type_name
+	90, // 89: shomei.events.Event.disclosure_asked:type_name -> shomei.events.DisclosureAsked
+	91, // 90: shomei.events.Event.disclosure_released:type_name -> shomei.events.DisclosureReleased
+	92, // 91: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	93, // 92: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	94, // 93: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	95, // 94: shomei.events.Event.approval_asked:type_name -> shomei.events.ApprovalAsked
+	96, // 95: shomei.events.Event.approval_given:type_name -> shomei.events.ApprovalGiven
+	97, // 96: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
+	98, // 97: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
+	99, // 98: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
+	99, // [99:99] is the sub-list for method output_type
+	99, // [99:99] is the sub-list for method input_type
+	99, // [99:99] is the sub-list for extension type_name
+	99, // [99:99] is the sub-list for extension extendee
+	0,  // [0:99] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2606,6 +2644,8 @@ func file_commit_proto_init() {
 		(*Event_FeedReaderEnrolled)(nil),
 		(*Event_FeedReaderRetired)(nil),
 		(*Event_RecordOpened)(nil),
+		(*Event_DisclosureAsked)(nil),
+		(*Event_DisclosureReleased)(nil),
 		(*Event_FactQuarantined)(nil),
 		(*Event_QuarantineResolved)(nil),
 		(*Event_ClaimHeld)(nil),

@@ -35,6 +35,10 @@ func SealedOf(body Body) *Sealed {
 		return b.SealedClaim
 	case *ApprovalRefused:
 		return b.SealedWhy
+	case *RecordOpened:
+		return b.SealedWhy
+	case *DisclosureAsked:
+		return b.SealedWhy
 	}
 	return nil
 }

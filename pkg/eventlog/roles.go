@@ -22,6 +22,8 @@ const (
 	RoleCards      Role = "cards"
 	// RoleOperator acts for officers who run the centre.
 	RoleOperator Role = "operator"
+	// RoleConsole records who looked at a history on the console's pages.
+	RoleConsole Role = "console"
 	// RoleRoot enrols and retires the writers, and writes nothing else. No running service holds its key.
 	RoleRoot Role = "root"
 	// RoleSimulator makes up histories (`shomei-lab simulate`) in place of the ra, the issuer and their followers. Its
@@ -128,7 +130,9 @@ var rights = map[string]right{
 	"FeedReaderRetired":       {events.KindAuthority, []Role{RoleOperator}},
 	"VaultRecorded":           {events.KindAuthority, []Role{RoleOperator}},
 
-	"RecordOpened": {events.KindAccess, []Role{RoleRA}},
+	"RecordOpened":       {events.KindAccess, []Role{RoleRA, RoleOperator, RoleConsole}},
+	"DisclosureAsked":    {events.KindAccess, []Role{RoleOperator}},
+	"DisclosureReleased": {events.KindAccess, []Role{RoleOperator}},
 
 	"FactQuarantined":    {events.KindQuarantine, []Role{RoleRA}},
 	"QuarantineResolved": {events.KindQuarantine, []Role{RoleOperator}},
