@@ -356,7 +356,7 @@ func (w *world) unnoticed(s agent.Status, a *truth) string {
 		return "the command is on its way"
 	case a.issued && s.Stage == agent.StageIssuing:
 		return "the certificates are on their way"
-	case len(s.Refusals) == 0 && len(a.later) > 0 && !a.dropped:
+	case len(s.Refusals) == 0 && len(a.later) > 0 && !a.dropped, a.later["HandedOver"] != "" && !s.Unrecorded():
 		return "the later answer is on its way"
 	}
 	return ""
