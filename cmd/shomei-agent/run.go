@@ -172,6 +172,9 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray)
 	s.desk, err = desk.New(desk.Config{
 		Counter: s.counter, Name: s.bundle.Counter, Office: s.bundle.Office, Soft: soft, Tray: tray, Logger: s.logger,
 	})
+	if err == nil {
+		err = s.desk.OfferSoft(s.bundle.OfficerCode)
+	}
 	if err != nil {
 		return errors.Join(err, s.close())
 	}

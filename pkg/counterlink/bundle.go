@@ -60,10 +60,11 @@ type Bundle struct {
 	OldCardKey string `toml:"card_key_file,omitempty"`
 	// Clock is the file of the hub's settable clock; empty: the system clock.
 	Clock string `toml:"clock,omitempty"`
-	// Officer is the officer of a demonstration, and OfficerKey the file with that officer's key, with which the counter signs by
-	// itself; both are empty at a real counter.
-	Officer    string `toml:"officer,omitempty"`
-	OfficerKey string `toml:"officer_key_file,omitempty"`
+	// Officer is the officer of a demonstration, OfficerKey the file with that officer's key, with which the counter signs by
+	// itself, and OfficerCode the code with which it offers the key first; all are empty at a real counter.
+	Officer     string `toml:"officer,omitempty"`
+	OfficerKey  string `toml:"officer_key_file,omitempty"`
+	OfficerCode string `toml:"officer_code,omitempty"`
 	// JWT is the content of JWTFile; empty in a bundle from before the hub had accounts.
 	JWT string `toml:"-"`
 

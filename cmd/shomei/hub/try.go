@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"time"
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
@@ -66,30 +67,37 @@ func (p *Parts) enrolTryOfficer(ctx context.Context, office, folder string) erro
 	if err != nil {
 		return err
 	}
-	passkey := key.Passkey()
-	known, err := p.Directory.OfficersOf(office, p.Clock.Now()).Officer(TryOfficer)
-	if err != nil {
-		err := p.recordOffice(ctx, p.envelope(), office, &events.OfficerEnrolled{
-			Officer: TryOfficer, Roles: []string{string(officer.Clerk), string(officer.Approver)},
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if _, err := known.Key(passkey.Credential); err != nil {
-		err := p.recordOffice(ctx, p.envelope(), office, &events.PasskeyEnrolled{
-			Officer: TryOfficer, Credential: passkey.Credential, PublicKey: passkey.PublicKey, RelyingParty: passkey.RelyingParty, Software: true,
-		})
-		if err != nil {
-			return err
-		}
-	}
 	bundle, err := counterlink.ReadBundle(folder)
 	if err != nil {
 		return err
 	}
 	bundle.Officer, bundle.OfficerKey = TryOfficer, file
+	if bundle.OfficerCode, err = p.inviteTryOfficer(ctx, office, key); err != nil {
+		return err
+	}
 	return bundle.Write(folder)
+}
+
+// inviteTryOfficer enrols the officer and returns the code with which the counter offers the key, like anybody who is invited;
+// empty if the key is enrolled already.
+func (p *Parts) inviteTryOfficer(ctx context.Context, office string, key *officer.SoftKey) (code string, err error) {
+	now := p.Clock.Now()
+	known, err := p.Directory.OfficersOf(office, now).Officer(TryOfficer)
+	if err != nil {
+		err := p.recordOffice(ctx, p.envelope(), office, &events.OfficerEnrolled{
+			Officer: TryOfficer, Roles: []string{string(officer.Clerk), string(officer.Approver)},
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	if _, err := known.Key(key.Passkey().Credential); err == nil {
+		return "", nil
+	}
+	code = officer.NewCode()
+	return code, p.recordOffice(ctx, p.envelope(), office, &events.OfficerInvited{
+		Officer: TryOfficer, CodeSha256: officer.CodeHash(code), UntilMs: now.Add(24 * time.Hour).UnixMilli(),
+	})
 }
 
 // tryOutOffice returns an office that is always open: nobody who tries things out on a Sunday is turned away.
