@@ -23,11 +23,21 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// RecordOpened: somebody looked. Who is the actor of the commit, with the office and the counter where there is one. It is
+// recorded before anything is shown, in the access history of who looks.
 type RecordOpened struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Subscriber    string                 `protobuf:"bytes,1,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
-	Purpose       string                 `protobuf:"bytes,2,opt,name=purpose,proto3" json:"purpose,omitempty"`
-	RecordClasses []string               `protobuf:"bytes,3,rep,name=record_classes,json=recordClasses,proto3" json:"record_classes,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// subscriber is whose record or history it was.
+	Subscriber string `protobuf:"bytes,1,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	Purpose    string `protobuf:"bytes,2,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	// record_classes are those of which sealed fields were opened; empty: the history alone, which names nobody.
+	RecordClasses []string `protobuf:"bytes,3,rep,name=record_classes,json=recordClasses,proto3" json:"record_classes,omitempty"`
+	// about is the history that was opened, as KIND/ID, if it is not a subscriber's.
+	About string `protobuf:"bytes,4,opt,name=about,proto3" json:"about,omitempty"`
+	// place is where it was shown: log, state, export or console; empty: at the counter.
+	Place string `protobuf:"bytes,5,opt,name=place,proto3" json:"place,omitempty"`
+	// sealed_why is the reason that was given (text).
+	SealedWhy     *Sealed `protobuf:"bytes,80,opt,name=sealed_why,json=sealedWhy,proto3" json:"sealed_why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -83,6 +93,135 @@ func (x *RecordOpened) GetRecordClasses() []string {
 	return nil
 }
 
+func (x *RecordOpened) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
+func (x *RecordOpened) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *RecordOpened) GetSealedWhy() *Sealed {
+	if x != nil {
+		return x.SealedWhy
+	}
+	return nil
+}
+
+// DisclosureAsked: an officer asks for one document of everything held on a person.
+type DisclosureAsked struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Subscriber string                 `protobuf:"bytes,1,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	// lapses_ms is the end of the next day: until then it can be released and written.
+	LapsesMs int64 `protobuf:"varint,2,opt,name=lapses_ms,json=lapsesMs,proto3" json:"lapses_ms,omitempty"`
+	// sealed_why is the reason (text).
+	SealedWhy     *Sealed `protobuf:"bytes,80,opt,name=sealed_why,json=sealedWhy,proto3" json:"sealed_why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisclosureAsked) Reset() {
+	*x = DisclosureAsked{}
+	mi := &file_access_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisclosureAsked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisclosureAsked) ProtoMessage() {}
+
+func (x *DisclosureAsked) ProtoReflect() protoreflect.Message {
+	mi := &file_access_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisclosureAsked.ProtoReflect.Descriptor instead.
+func (*DisclosureAsked) Descriptor() ([]byte, []int) {
+	return file_access_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DisclosureAsked) GetSubscriber() string {
+	if x != nil {
+		return x.Subscriber
+	}
+	return ""
+}
+
+func (x *DisclosureAsked) GetLapsesMs() int64 {
+	if x != nil {
+		return x.LapsesMs
+	}
+	return 0
+}
+
+func (x *DisclosureAsked) GetSealedWhy() *Sealed {
+	if x != nil {
+		return x.SealedWhy
+	}
+	return nil
+}
+
+// DisclosureReleased: another officer, the actor, lets the document be written.
+type DisclosureReleased struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subscriber    string                 `protobuf:"bytes,1,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisclosureReleased) Reset() {
+	*x = DisclosureReleased{}
+	mi := &file_access_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisclosureReleased) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisclosureReleased) ProtoMessage() {}
+
+func (x *DisclosureReleased) ProtoReflect() protoreflect.Message {
+	mi := &file_access_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisclosureReleased.ProtoReflect.Descriptor instead.
+func (*DisclosureReleased) Descriptor() ([]byte, []int) {
+	return file_access_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *DisclosureReleased) GetSubscriber() string {
+	if x != nil {
+		return x.Subscriber
+	}
+	return ""
+}
+
 // FactQuarantined keeps a claim that could not be believed or attributed: whole or, if it does not fit into a commit, its
 // first bytes with its size and hash. It is sealed because it may hold anything.
 type FactQuarantined struct {
@@ -99,14 +238,16 @@ type FactQuarantined struct {
 	Size   uint64 `protobuf:"varint,40,opt,name=size,proto3" json:"size,omitempty"`
 	Sha256 []byte `protobuf:"bytes,41,opt,name=sha256,proto3" json:"sha256,omitempty"`
 	// beyond counts this counter's messages since the hub started that exceed the limit on kept ones; this is the last.
-	Beyond        uint64 `protobuf:"varint,42,opt,name=beyond,proto3" json:"beyond,omitempty"`
+	Beyond uint64 `protobuf:"varint,42,opt,name=beyond,proto3" json:"beyond,omitempty"`
+	// reason is a word of pkg/officer: why the officer of the claim is not believed; empty where something else was wrong.
+	Reason        string `protobuf:"bytes,43,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FactQuarantined) Reset() {
 	*x = FactQuarantined{}
-	mi := &file_access_proto_msgTypes[1]
+	mi := &file_access_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -118,7 +259,7 @@ func (x *FactQuarantined) String() string {
 func (*FactQuarantined) ProtoMessage() {}
 
 func (x *FactQuarantined) ProtoReflect() protoreflect.Message {
-	mi := &file_access_proto_msgTypes[1]
+	mi := &file_access_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -131,7 +272,7 @@ func (x *FactQuarantined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactQuarantined.ProtoReflect.Descriptor instead.
 func (*FactQuarantined) Descriptor() ([]byte, []int) {
-	return file_access_proto_rawDescGZIP(), []int{1}
+	return file_access_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *FactQuarantined) GetCounter() string {
@@ -190,6 +331,13 @@ func (x *FactQuarantined) GetBeyond() uint64 {
 	return 0
 }
 
+func (x *FactQuarantined) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // QuarantineResolved: officers have looked at what was put aside, and nothing is left to do about it.
 type QuarantineResolved struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -203,7 +351,7 @@ type QuarantineResolved struct {
 
 func (x *QuarantineResolved) Reset() {
 	*x = QuarantineResolved{}
-	mi := &file_access_proto_msgTypes[2]
+	mi := &file_access_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -215,7 +363,7 @@ func (x *QuarantineResolved) String() string {
 func (*QuarantineResolved) ProtoMessage() {}
 
 func (x *QuarantineResolved) ProtoReflect() protoreflect.Message {
-	mi := &file_access_proto_msgTypes[2]
+	mi := &file_access_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -228,7 +376,7 @@ func (x *QuarantineResolved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineResolved.ProtoReflect.Descriptor instead.
 func (*QuarantineResolved) Descriptor() ([]byte, []int) {
-	return file_access_proto_rawDescGZIP(), []int{2}
+	return file_access_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *QuarantineResolved) GetOutcome() string {
@@ -262,7 +410,7 @@ type ClaimHeld struct {
 
 func (x *ClaimHeld) Reset() {
 	*x = ClaimHeld{}
-	mi := &file_access_proto_msgTypes[3]
+	mi := &file_access_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -274,7 +422,7 @@ func (x *ClaimHeld) String() string {
 func (*ClaimHeld) ProtoMessage() {}
 
 func (x *ClaimHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_access_proto_msgTypes[3]
+	mi := &file_access_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -287,7 +435,7 @@ func (x *ClaimHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimHeld.ProtoReflect.Descriptor instead.
 func (*ClaimHeld) Descriptor() ([]byte, []int) {
-	return file_access_proto_rawDescGZIP(), []int{3}
+	return file_access_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ClaimHeld) GetCounter() string {
@@ -329,13 +477,28 @@ var File_access_proto protoreflect.FileDescriptor
 
 const file_access_proto_rawDesc = "" +
 	"\n" +
-	"\faccess.proto\x12\rshomei.events\x1a\fsealed.proto\x1a\vterms.proto\"o\n" +
+	"\faccess.proto\x12\rshomei.events\x1a\fsealed.proto\x1a\vterms.proto\"\xd1\x01\n" +
 	"\fRecordOpened\x12\x1e\n" +
 	"\n" +
 	"subscriber\x18\x01 \x01(\tR\n" +
 	"subscriber\x12\x18\n" +
 	"\apurpose\x18\x02 \x01(\tR\apurpose\x12%\n" +
-	"\x0erecord_classes\x18\x03 \x03(\tR\rrecordClasses\"\xe9\x01\n" +
+	"\x0erecord_classes\x18\x03 \x03(\tR\rrecordClasses\x12\x14\n" +
+	"\x05about\x18\x04 \x01(\tR\x05about\x12\x14\n" +
+	"\x05place\x18\x05 \x01(\tR\x05place\x124\n" +
+	"\n" +
+	"sealed_why\x18P \x01(\v2\x15.shomei.events.SealedR\tsealedWhy\"\x84\x01\n" +
+	"\x0fDisclosureAsked\x12\x1e\n" +
+	"\n" +
+	"subscriber\x18\x01 \x01(\tR\n" +
+	"subscriber\x12\x1b\n" +
+	"\tlapses_ms\x18\x02 \x01(\x03R\blapsesMs\x124\n" +
+	"\n" +
+	"sealed_why\x18P \x01(\v2\x15.shomei.events.SealedR\tsealedWhy\"4\n" +
+	"\x12DisclosureReleased\x12\x1e\n" +
+	"\n" +
+	"subscriber\x18\x01 \x01(\tR\n" +
+	"subscriber\"\x81\x02\n" +
 	"\x0fFactQuarantined\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x10\n" +
@@ -344,7 +507,8 @@ const file_access_proto_rawDesc = "" +
 	"\fsealed_claim\x18P \x01(\v2\x15.shomei.events.SealedR\vsealedClaim\x12\x12\n" +
 	"\x04size\x18( \x01(\x04R\x04size\x12\x16\n" +
 	"\x06sha256\x18) \x01(\fR\x06sha256\x12\x16\n" +
-	"\x06beyond\x18* \x01(\x04R\x06beyond\"d\n" +
+	"\x06beyond\x18* \x01(\x04R\x06beyond\x12\x16\n" +
+	"\x06reason\x18+ \x01(\tR\x06reason\"d\n" +
 	"\x12QuarantineResolved\x12\x18\n" +
 	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x124\n" +
 	"\n" +
@@ -368,25 +532,29 @@ func file_access_proto_rawDescGZIP() []byte {
 	return file_access_proto_rawDescData
 }
 
-var file_access_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_access_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_access_proto_goTypes = []any{
 	(*RecordOpened)(nil),       // 0: shomei.events.RecordOpened
-	(*FactQuarantined)(nil),    // 1: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil), // 2: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),          // 3: shomei.events.ClaimHeld
-	(*Sealed)(nil),             // 4: shomei.events.Sealed
-	(*HeldReceipt)(nil),        // 5: shomei.events.HeldReceipt
+	(*DisclosureAsked)(nil),    // 1: shomei.events.DisclosureAsked
+	(*DisclosureReleased)(nil), // 2: shomei.events.DisclosureReleased
+	(*FactQuarantined)(nil),    // 3: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil), // 4: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),          // 5: shomei.events.ClaimHeld
+	(*Sealed)(nil),             // 6: shomei.events.Sealed
+	(*HeldReceipt)(nil),        // 7: shomei.events.HeldReceipt
 }
 var file_access_proto_depIdxs = []int32{
-	4, // 0: shomei.events.FactQuarantined.sealed_claim:type_name -> shomei.events.Sealed
-	4, // 1: shomei.events.QuarantineResolved.sealed_why:type_name -> shomei.events.Sealed
-	5, // 2: shomei.events.ClaimHeld.receipt:type_name -> shomei.events.HeldReceipt
-	4, // 3: shomei.events.ClaimHeld.sealed_claim:type_name -> shomei.events.Sealed
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	6, // 0: shomei.events.RecordOpened.sealed_why:type_name -> shomei.events.Sealed
+	6, // 1: shomei.events.DisclosureAsked.sealed_why:type_name -> shomei.events.Sealed
+	6, // 2: shomei.events.FactQuarantined.sealed_claim:type_name -> shomei.events.Sealed
+	6, // 3: shomei.events.QuarantineResolved.sealed_why:type_name -> shomei.events.Sealed
+	7, // 4: shomei.events.ClaimHeld.receipt:type_name -> shomei.events.HeldReceipt
+	6, // 5: shomei.events.ClaimHeld.sealed_claim:type_name -> shomei.events.Sealed
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_access_proto_init() }
@@ -402,7 +570,7 @@ func file_access_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_access_proto_rawDesc), len(file_access_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -35,6 +35,19 @@ func SealedOf(body Body) *Sealed {
 		return b.SealedClaim
 	case *ApprovalRefused:
 		return b.SealedWhy
+	case *RecordOpened:
+		return b.SealedWhy
+	case *DisclosureAsked:
+		return b.SealedWhy
 	}
 	return nil
+}
+
+// SealedFor returns whose key an event's sealed part needs: that of the aggregate with this id, but for an act that waits for a
+// second officer, which is sealed with its person's if it is about one.
+func SealedFor(id string, body Body) string {
+	if asked, ok := body.(*ApprovalAsked); ok && asked.Subscriber != "" {
+		return asked.Subscriber
+	}
+	return id
 }

@@ -91,7 +91,7 @@ func servePages(h *hub.Hub, at string) (string, error) {
 		h.Logger.Warn("this build's pages lack style and charts: build it with make build", "missing", missing)
 	}
 	pages, err := console.New(console.Config{
-		Warehouse: h.Warehouse, Clock: h.Clock.Now, Logger: h.Logger, Behind: h.Projector.Lag,
+		Warehouse: h.Warehouse, Look: h.HistoryShown, Clock: h.Clock.Now, Logger: h.Logger, Behind: h.Projector.Lag,
 		Hosts: page.ThisMachine,
 	})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"shomei/cmd/cli"
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
+	"shomei/pkg/access"
 	"shomei/pkg/civil"
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/dossier"
@@ -28,14 +29,18 @@ import (
 // logCommand shows the history of one aggregate, one line an event.
 func (a *app) logCommand() *cobra.Command {
 	var open, asJSON bool
+	var by looker
 	cmd := &cobra.Command{
-		Use: "log KIND/ID", Short: "ひとつの履歴を規則の番号とともに見る (the history of one subscriber, card, office or authority)",
+		Use: "log KIND/ID", Short: "ひとつの履歴を規則の番号とともに見る (the history of one subscriber, card, office or authority)", Long: logHelp,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, id, ok := strings.Cut(args[0], "/")
 			if !ok || !slices.Contains(events.Kinds, kind) {
 				return cli.Usage("%q is not KIND/ID: KIND is one of %s, for example authority/sign",
 					args[0], strings.Join(events.Kinds, ", "))
+			}
+			if err := by.check(open); err != nil {
+				return err
 			}
 			h, err := a.attachLog(cmd.Context())
 			if err != nil {
@@ -49,8 +54,18 @@ func (a *app) logCommand() *cobra.Command {
 			if len(history) == 0 {
 				return fmt.Errorf("%w %s %s: look its id up with shomei state SERIAL, or on the console", cli.ErrNotInLog, kind, id)
 			}
+			look := hub.Look{Place: access.Log, About: args[0], Purpose: "history shown"}
+			if kind == events.KindSubscriber {
+				look.About, look.Subscriber = "", id
+			}
 			if open { // before anything is printed: it may be refused
 				if err := h.OpenVault(cmd.Context()); err != nil {
+					return err
+				}
+				look.Purpose, look.Classes = "sealed fields opened", openedBy(h, id, history)
+			}
+			if open || kind == events.KindSubscriber {
+				if err := a.recordLook(cmd, h, by, look); err != nil {
 					return err
 				}
 			}
@@ -62,6 +77,7 @@ func (a *app) logCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&open, "open", false, "open sealed fields as well (needs the hub's keys, and that no hub runs on them)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a commit")
+	by.bind(cmd)
 	cmd.AddCommand(a.repairCommand())
 	return cmd
 }
@@ -87,6 +103,11 @@ func printHistory(out io.Writer, history []eventlog.Record, asJSON bool) error {
 		}
 	}
 	return nil
+}
+
+// openedBy lists the record classes that openSealed opens of a history.
+func openedBy(h *hub.Parts, id string, history []eventlog.Record) []string {
+	return slices.DeleteFunc(dossier.Of(h.Vault, id, history).Classes(), func(class string) bool { return class == vault.Certificate })
 }
 
 // openSealed prints the sealed parts of a history, for a holder of the keys: a subscriber's record and contact, what
@@ -143,6 +164,7 @@ func shownClaim(signed []byte) any {
 func (a *app) stateCommand() *cobra.Command {
 	var at string
 	var asJSON bool
+	var by looker
 	cmd := &cobra.Command{
 		Use: "state SERIAL|SUBSCRIBER", Short: "電子証明書の状態を見る (a certificate, or all of a subscriber, now or at an instant)",
 		Args: cobra.ExactArgs(1),
@@ -162,11 +184,16 @@ SERIAL is written in decimal digits, or in hexadecimal as other tools show it (0
 			if err != nil {
 				return fmt.Errorf("%s: %w; check the number, and the day of --at", args[0], err)
 			}
+			look := hub.Look{Subscriber: list[0].Subscriber, Place: access.State, Purpose: "certificates shown"}
+			if err := a.recordLook(cmd, h, by, look); err != nil {
+				return err
+			}
 			return printCertificates(cmd.OutOrStdout(), list, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&at, "at", "", "instant (RFC 3339) or day (its end); default now")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a certificate")
+	by.bind(cmd)
 	return cmd
 }
 

@@ -110,7 +110,8 @@ func written(body events.Body) (sealed *events.Sealed, field string) {
 	switch body.(type) {
 	case *events.SpecialCircumstancesGranted, *events.ApplicationWithdrawn:
 		return events.SealedOf(body), textField
-	case *events.ErasureOrdered, *events.CounterHeadAdopted, *events.FoundCertificateRevoked:
+	case *events.ErasureOrdered, *events.CounterHeadAdopted, *events.FoundCertificateRevoked, *events.QuarantineResolved,
+		*events.RecordOpened, *events.DisclosureAsked, *events.OfficerEnrolled:
 		return events.SealedOf(body), remarkField
 	}
 	return nil, ""
@@ -126,6 +127,19 @@ type Dossier struct {
 // Of returns the dossier of a subscriber, or of another aggregate by its id, from the verified history.
 func Of(v Keys, subscriber string, history []eventlog.Record) Dossier {
 	return Dossier{v, subscriber, history}
+}
+
+// Classes lists the record classes of everything that the history seals, in order.
+func (d Dossier) Classes() (classes []string) {
+	for _, r := range d.history {
+		for _, e := range r.Commit.GetEvents() {
+			if sealed := events.SealedOf(events.BodyOf(e)); sealed != nil {
+				classes = append(classes, sealed.GetRecordClass())
+			}
+		}
+	}
+	slices.Sort(classes)
+	return slices.Compact(classes)
 }
 
 // last calls found on the events from the newest back until it returns true; sealed is what it found.

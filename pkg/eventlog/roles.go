@@ -22,6 +22,8 @@ const (
 	RoleCards      Role = "cards"
 	// RoleOperator acts for officers who run the centre.
 	RoleOperator Role = "operator"
+	// RoleConsole records who looked at a history on the console's pages.
+	RoleConsole Role = "console"
 	// RoleRoot enrols and retires the writers, and writes nothing else. No running service holds its key.
 	RoleRoot Role = "root"
 	// RoleSimulator makes up histories (`shomei-lab simulate`) in place of the ra, the issuer and their followers. Its
@@ -101,14 +103,15 @@ var rights = map[string]right{
 	"CounterRetired":     {events.KindOffice, []Role{RoleOperator}},
 	"CounterHeadAdopted": {events.KindOffice, []Role{RoleOperator}},
 
-	"OfficerEnrolled":    {events.KindOffice, []Role{RoleOperator, RoleRA}},
-	"OfficerRetired":     {events.KindOffice, []Role{RoleOperator, RoleRA}},
-	"OfficerInvited":     {events.KindOffice, []Role{RoleOperator, RoleRA}},
-	"PasskeyEnrolled":    {events.KindOffice, []Role{RoleRA}},
-	"PasskeyRetired":     {events.KindOffice, []Role{RoleOperator, RoleRA}},
-	"SignaturesRequired": {events.KindOffice, []Role{RoleOperator, RoleRA}},
-	"FourEyesDefined":    {events.KindOffice, []Role{RoleOperator, RoleRA}},
-	"SignInRefused":      {events.KindOffice, []Role{RoleRA}},
+	"OfficerEnrolled":     {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"OfficerRetired":      {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"OfficerInvited":      {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"PasskeyEnrolled":     {events.KindOffice, []Role{RoleRA}},
+	"PasskeyRetired":      {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"SignaturesRequired":  {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"FourEyesDefined":     {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"SignInRefused":       {events.KindOffice, []Role{RoleRA}},
+	"OfficerClaimRefused": {events.KindOffice, []Role{RoleRA}},
 
 	"LogOpened":               {events.KindAuthority, []Role{RoleOperator}},
 	"GenerationActivated":     {events.KindAuthority, []Role{RoleIssuer}},
@@ -127,7 +130,9 @@ var rights = map[string]right{
 	"FeedReaderRetired":       {events.KindAuthority, []Role{RoleOperator}},
 	"VaultRecorded":           {events.KindAuthority, []Role{RoleOperator}},
 
-	"RecordOpened": {events.KindAccess, []Role{RoleRA}},
+	"RecordOpened":       {events.KindAccess, []Role{RoleRA, RoleOperator, RoleConsole}},
+	"DisclosureAsked":    {events.KindAccess, []Role{RoleOperator}},
+	"DisclosureReleased": {events.KindAccess, []Role{RoleOperator}},
 
 	"FactQuarantined":    {events.KindQuarantine, []Role{RoleRA}},
 	"QuarantineResolved": {events.KindQuarantine, []Role{RoleOperator}},

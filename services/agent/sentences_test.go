@@ -193,6 +193,8 @@ type truth struct {
 	id, operation, report, card, letter string
 	// answer is the newest answer to its first claim; later maps facts to the rules by which the centre refused later claims.
 	answer *events.Answer
+	// second: the centre has said that it waits for a second officer, and nothing since.
+	second bool
 	later  map[string]regime.ID
 	fee    uint32
 	// command: a command has no outcome yet; confirmed: the resident typed a PIN; issued: certificates were sent.
@@ -292,8 +294,9 @@ var statements = map[string]predicate{
 	"agent.accepted": of(func(s sight) bool {
 		return s.answered() && s.about.answer.GetAccepted() && s.about.report == "" && !s.about.dropped
 	}),
-	"agent.refused":    of(func(s sight) bool { return s.refused() && s.about.report == "" && !s.about.dropped }),
-	"agent.letter-due": of(func(s sight) bool { return s.about.answer.GetDeferred() && !s.about.dropped }),
+	"agent.refused":      of(func(s sight) bool { return s.refused() && s.about.report == "" && !s.about.dropped }),
+	"agent.waits-second": of(func(s sight) bool { return s.about.second && !s.about.dropped }),
+	"agent.letter-due":   of(func(s sight) bool { return s.about.answer.GetDeferred() && !s.about.dropped }),
 	"agent.held-simulated": of(func(s sight) bool {
 		return s.about.answer.GetHeld().GetReason() == events.HeldReason_HELD_REASON_SIMULATED
 	}),
@@ -477,11 +480,13 @@ var statements = map[string]predicate{
 	"held.suspended":   certificateHeld(events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED),
 	"held.authorized":  certificateHeld(events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED),
 
-	"drop.title":          of(sight.open),
-	"drop.not":            of(func(s sight) bool { return !s.about.dropped }),
-	"drop.ends":           of(sight.open),
-	"drop.letter.void":    of(func(s sight) bool { return s.about.letter != "" }),
-	"drop.former.keep":    of(func(s sight) bool { return !s.about.confirmed || s.away }),
+	"drop.title":       of(sight.open),
+	"drop.not":         of(func(s sight) bool { return !s.about.dropped }),
+	"drop.ends":        of(sight.open),
+	"drop.letter.void": of(func(s sight) bool { return s.about.letter != "" }),
+	"drop.former.keep": of(func(s sight) bool {
+		return !s.about.confirmed || s.away || s.counter.Outbox() == 0 && !s.at(s.about.id, "KeysGenerated") // the card is still at it
+	}),
 	"drop.former.gone":    of(func(s sight) bool { return s.about.issued }),
 	"drop.former.perhaps": of(func(s sight) bool { return s.about.confirmed }),
 	"drop.pin.set":        of(func(s sight) bool { return s.about.confirmed && s.setsPINs() }),

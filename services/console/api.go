@@ -72,6 +72,8 @@ func statusOf(err error) (int, string) {
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, warehouse.ErrNotFound):
 		return http.StatusNotFound, "nothing known under this serial number or subscriber id on that day"
+	case errors.Is(err, errUnrecorded):
+		return http.StatusServiceUnavailable, "who looks at a history could not be recorded, so it is not shown; see the log of the console"
 	case errors.As(err, &rebuilding):
 		return http.StatusServiceUnavailable, rebuilding.Error()
 	case errors.Is(err, warehouse.ErrUnavailable):

@@ -1,6 +1,6 @@
 // Package console serves the page for analysts and operators: how many certificates have which status, how many end in
 // which month, and one subscriber's history, each as of any day; and the same as JSON. It reads ClickHouse and nothing
-// else, so it holds nothing that names a person.
+// else, so it holds nothing that names a person. Who looks at a history is recorded in the log before it is shown.
 package console
 
 import (
@@ -22,8 +22,10 @@ import (
 // Config configures a Console.
 type Config struct {
 	Warehouse *warehouse.Warehouse
-	Clock     func() time.Time
-	Logger    *slog.Logger
+	// Look records that a history is about to be shown. After an error it is not.
+	Look   func(context.Context, Look) error
+	Clock  func() time.Time
+	Logger *slog.Logger
 	// Behind returns how many commits the tables lack, for the freshness stamp; nil leaves the number out.
 	Behind func(context.Context) (uint64, error)
 	// Hosts are the host names, without port, under which the page is served; nil: any.
@@ -97,8 +99,39 @@ type history struct {
 	Events       []warehouse.Entry       `json:"events"`
 }
 
-// history finds a subscriber by id, even one without a certificate yet, or by the serial of a certificate.
+// history finds a subscriber by id, even one without a certificate yet, or by the serial of a certificate, and records that the
+// history is shown.
 func (c *Console) history(ctx context.Context, q question) (history, error) {
+	h, err := c.found(ctx, q)
+	if err == nil {
+		err = c.recordLook(ctx, h.Subscriber)
+	}
+	return h, err
+}
+
+// errUnrecorded: it could not be recorded who looks, so nothing is shown.
+var errUnrecorded = errors.New("who looks at a history could not be recorded")
+
+// recordWait is how long a reader waits for the log.
+const recordWait = 5 * time.Second
+
+// Look is somebody's look at a history.
+type Look struct {
+	// Subscriber is whose history it is.
+	Subscriber string
+}
+
+// recordLook records that a history is about to be shown.
+func (c *Console) recordLook(ctx context.Context, subscriber string) error {
+	ctx, cancel := context.WithTimeout(ctx, recordWait)
+	defer cancel()
+	if err := c.Look(ctx, Look{Subscriber: subscriber}); err != nil {
+		return fmt.Errorf("%w: %w", errUnrecorded, err)
+	}
+	return nil
+}
+
+func (c *Console) found(ctx context.Context, q question) (history, error) {
 	h := history{Subscriber: q.key, Certificates: []warehouse.Certificate{}}
 	certificates, err := c.Warehouse.State(ctx, q.key, q.instant)
 	switch {

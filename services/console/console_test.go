@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -104,16 +105,19 @@ func (l *life) at(t time.Time, bodies ...events.Body) {
 	l.commits = append(l.commits, c)
 }
 
-func open(t *testing.T) http.Handler {
+func open(t *testing.T) http.Handler { return openConsole(t).Handler() }
+
+func openConsole(t *testing.T) *Console {
 	t.Helper()
 	c, err := New(Config{
 		Warehouse: town(t), Clock: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler),
 		Behind: func(context.Context) (uint64, error) { return 3, nil },
+		Look:   func(context.Context, Look) error { return nil },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Handler()
+	return c
 }
 
 func get(handler http.Handler, target string) (int, string) {
@@ -167,6 +171,26 @@ func TestPageAnswersForAnyDay(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNoHistoryIsShownUnrecorded looks by page and by API, and once more where nothing can be recorded.
+func TestNoHistoryIsShownUnrecorded(t *testing.T) {
+	c, looks := openConsole(t), []Look(nil)
+	c.Look = func(_ context.Context, l Look) error { looks = append(looks, l); return nil }
+	handler := c.Handler()
+	for _, target := range []string{"/?q=1001", "/api/history?q=" + subscriber(0), "/?q=999999", "/"} {
+		get(handler, target)
+	}
+	if diff := cmp.Diff([]Look{{Subscriber: subscriber(0)}, {Subscriber: subscriber(0)}}, looks); diff != "" {
+		t.Error(diff)
+	}
+	c.Look = func(context.Context, Look) error { return errors.New("the log is full") }
+	for target, want := range map[string]string{"/?q=1001": "記録できないため", "/api/history?q=1001": "could not be recorded"} {
+		if status, body := get(handler, target); status != http.StatusServiceUnavailable || !strings.Contains(body, want) ||
+			strings.Contains(body, "CertificateRevoked") || strings.Contains(body, "の履歴") {
+			t.Errorf("%s: %d %s", target, status, body)
+		}
 	}
 }
 

@@ -81,6 +81,9 @@ func (r reader) errors(status int, err error) []page.FieldError {
 	if rebuilding := (warehouse.Rebuilding{}); errors.As(err, &rebuilding) {
 		return []page.FieldError{{Text: r.say("console.error.rebuilding", rebuilding.Percent)}}
 	}
+	if errors.Is(err, errUnrecorded) {
+		return []page.FieldError{{Field: "q", Text: r.say("console.error.unrecorded")}}
+	}
 	return []page.FieldError{{Text: r.say("console.error.away")}}
 }
 

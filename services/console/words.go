@@ -40,6 +40,7 @@ var words = page.Catalogue{
 	"console.error.day":        {JA: "基準日は「2026-11-22」のように入力してください", EN: "Write the day like 2026-11-22"},
 	"console.error.unknown":    {JA: "この番号の記録は、基準日の時点ではありません", EN: "Nothing is known under this number on that day"},
 	"console.error.rebuilding": {JA: "集計のための表を記録から作り直しています。%d %% まで進みました。記録は続いています。しばらくしてからもう一度お試しください", EN: "The tables for reports are being rebuilt from the log, %d %% done. Recording goes on; please try again shortly"},
+	"console.error.unrecorded": {JA: "だれが履歴を見るかを記録できないため、表示しません。しばらくしてからもう一度お試しください", EN: "Who looks at a history could not be recorded, so it is not shown; please try again shortly"},
 	"console.error.away":       {JA: "集計のデータベースが応答しません。記録は続いています。しばらくしてからもう一度お試しください", EN: "The database for reports does not answer. Recording goes on; please try again shortly"},
 
 	"console.group.mynumber.sign": {JA: "署名用", EN: "Signature"},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"shomei/events"
+	"shomei/pkg/access"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/dossier"
@@ -57,9 +58,6 @@ func (r *RA) identify(ctx context.Context, q counterlink.PersonRequest, purpose 
 	return a.subscriber, known, nil
 }
 
-// errAskedAgain: a question reuses the id of an earlier one, so its look would not be recorded.
-var errAskedAgain = errors.New("question about a person reuses the id of an earlier one")
-
 // recordOpened records who had a record opened in the counter's access history. A counter makes an id for each
 // question; a repeated one would open a record unrecorded.
 func (r *RA) recordOpened(ctx context.Context, q counterlink.PersonRequest, subscriber, purpose string) error {
@@ -67,15 +65,9 @@ func (r *RA) recordOpened(ctx context.Context, q counterlink.PersonRequest, subs
 		CommandID: "person/" + q.ID, Counter: q.Counter, Office: q.Office,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: q.Officer},
 	}
-	outcome, err := r.Log.Update(ctx, events.KindAccess, q.Counter, env, func(eventlog.Head) ([]*events.Event, error) {
-		return []*events.Event{events.New(&events.RecordOpened{
-			Subscriber: subscriber, Purpose: purpose, RecordClasses: []string{"identity"},
-		})}, nil
-	})
-	if err == nil && outcome.Repeated {
-		return errAskedAgain
-	}
-	return err
+	return access.Record(ctx, r.Log, r.Vault, env, q.Counter, &events.RecordOpened{
+		Subscriber: subscriber, Purpose: purpose, RecordClasses: []string{vault.Identity},
+	}, nil)
 }
 
 // Initials returns the first characters of the parts of a name: 証明　花子 gives 証・花.

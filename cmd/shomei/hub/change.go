@@ -16,6 +16,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/directory"
+	"shomei/pkg/durable"
 	"shomei/pkg/durable/shred"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
@@ -239,10 +240,13 @@ func (c *Change) holdProgram(ctx context.Context, name string) (*Parts, error) {
 	return other, nil
 }
 
-// takeFile puts a file in the place of another, which is overwritten.
+// takeFile puts a file in the place of another, which is overwritten if it is there.
 func takeFile(next, file string) error {
 	if err := shred.Finish(file); err != nil {
 		return err
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return durable.Rename(next, file)
 	}
 	if err := shred.SwapIn(next, file); err != nil {
 		return err

@@ -312,7 +312,11 @@ func readKeys(secrets *secret.Store, dir string, g *program, streams int) (k key
 	}
 	k.writers = make(map[eventlog.Role]nkeys.KeyPair)
 	for _, role := range g.roles {
-		if k.writers[role], err = existingKey(secrets, filepath.Join(dir, "writers", string(role)+".nk")); err != nil {
+		k.writers[role], err = existingKey(secrets, filepath.Join(dir, "writers", string(role)+".nk"))
+		if errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("the key of the role %s is missing; while this program is stopped, shomei keys change writer %[1]s with the operator's configuration makes one: %[2]w", role, err)
+		}
+		if err != nil {
 			return k, err
 		}
 	}

@@ -19,7 +19,7 @@ import (
 // writing lists the roles with a key of their own in this process.
 var writing = []eventlog.Role{
 	eventlog.RoleRA, eventlog.RoleIssuer, eventlog.RoleDispatcher, eventlog.RoleExpiry, eventlog.RoleNotifier,
-	eventlog.RoleEraser, eventlog.RoleCards, eventlog.RoleOperator,
+	eventlog.RoleEraser, eventlog.RoleCards, eventlog.RoleOperator, eventlog.RoleConsole,
 }
 
 const (
