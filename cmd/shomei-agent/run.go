@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -115,18 +116,12 @@ func byName(address net.Addr) string {
 
 // softOfficer returns the officers of a demonstration's bundle, nil for any other.
 func softOfficer(b counterlink.Bundle, secrets counterlink.Secrets) (first *desk.SoftOfficer, err error) {
-	for _, one := range []struct {
-		code, file string
-		key        []byte
-	}{{b.Approver, b.ApproverKey, secrets.ApproverKey}, {b.Officer, b.OfficerKey, secrets.OfficerKey}} {
-		if one.code == "" || one.key == nil {
-			continue
-		}
-		key, err := officer.ParseSoftKey(one.key)
+	for i, one := range slices.Backward(b.Demonstration) {
+		key, err := officer.ParseSoftKey(secrets.Demonstration[i])
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", counterlink.ErrBundle, one.file, err)
+			return nil, fmt.Errorf("%w: %s: %w", counterlink.ErrBundle, one.Key, err)
 		}
-		first = &desk.SoftOfficer{Officer: one.code, Key: key, Approver: first}
+		first = &desk.SoftOfficer{Officer: one.Officer, Key: key, Code: one.Code, Approver: first}
 	}
 	return first, nil
 }
@@ -178,6 +173,9 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray)
 	s.desk, err = desk.New(desk.Config{
 		Counter: s.counter, Name: s.bundle.Counter, Office: s.bundle.Office, Soft: soft, Tray: tray, Logger: s.logger,
 	})
+	if err == nil {
+		err = s.desk.OfferSoft()
+	}
 	if err != nil {
 		return errors.Join(err, s.close())
 	}

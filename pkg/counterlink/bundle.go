@@ -60,13 +60,9 @@ type Bundle struct {
 	OldCardKey string `toml:"card_key_file,omitempty"`
 	// Clock is the file of the hub's settable clock; empty: the system clock.
 	Clock string `toml:"clock,omitempty"`
-	// Officer is the officer of a demonstration, and OfficerKey the file with that officer's key, with which the counter signs by
-	// itself; both are empty at a real counter.
-	Officer    string `toml:"officer,omitempty"`
-	OfficerKey string `toml:"officer_key_file,omitempty"`
-	// Approver and ApproverKey are those of another such officer, who approves what needs two.
-	Approver    string `toml:"approver,omitempty"`
-	ApproverKey string `toml:"approver_key_file,omitempty"`
+	// Demonstration are the officers of a demonstration, as whom the counter signs by itself: the first acts, the next approves what
+	// needs two. It is empty at a real counter.
+	Demonstration []SoftOfficer `toml:"demonstration,omitempty"`
 	// JWT is the content of JWTFile; empty in a bundle from before the hub had accounts.
 	JWT string `toml:"-"`
 
@@ -147,6 +143,14 @@ func ReadBundle(dir string) (Bundle, error) {
 	return b, nil
 }
 
+// SoftOfficer is an officer of a demonstration: the code, the file with the key, and the one-time code with which the counter
+// offers the key; empty once it is enrolled.
+type SoftOfficer struct {
+	Officer string `toml:"officer"`
+	Key     string `toml:"key_file"`
+	Code    string `toml:"code,omitempty"`
+}
+
 // Secrets are the keys in a bundle's folder.
 type Secrets struct {
 	// Key signs claims and authenticates the connection; SealKey opens what the hub sends.
@@ -156,10 +160,8 @@ type Secrets struct {
 	HubSealKey hpke.PublicKey
 	// FactoryKey is the key to seal the transport keys of new cards to; nil if the bundle names none.
 	FactoryKey hpke.PublicKey
-	// OfficerKey is the demonstration's officer's (officer.ParseSoftKey); nil if the bundle names none.
-	OfficerKey []byte
-	// ApproverKey is that of the other.
-	ApproverKey []byte
+	// Demonstration are the keys of the demonstration's officers (officer.ParseSoftKey), in the bundle's order.
+	Demonstration [][]byte
 }
 
 // Secrets reads the key files of a bundle that ReadBundle returned.
@@ -184,11 +186,12 @@ func (b Bundle) Secrets() (Secrets, error) {
 	if err == nil && b.FactoryKey != "" {
 		s.FactoryKey, err = b.Factory()
 	}
-	if err == nil && b.OfficerKey != "" {
-		err = b.read(b.OfficerKey, &s.OfficerKey)
-	}
-	if err == nil && b.ApproverKey != "" {
-		err = b.read(b.ApproverKey, &s.ApproverKey)
+	for _, o := range b.Demonstration {
+		var key []byte
+		if err == nil {
+			err = b.read(o.Key, &key)
+		}
+		s.Demonstration = append(s.Demonstration, key)
 	}
 	if err != nil {
 		return s, fmt.Errorf("%w: keys of counter %s: %w", ErrBundle, b.Counter, err)

@@ -5,10 +5,10 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"time"
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
-	"shomei/pkg/eventlog"
 	"shomei/pkg/httpd"
 	"shomei/pkg/officer"
 )
@@ -60,54 +60,51 @@ func (p *Parts) TryOut(ctx context.Context, office, counter string) (bundle stri
 	return bundle, p.enrolTryOfficers(ctx, office, bundle)
 }
 
-// enrolTryOfficers enrols two officers whose keys are a program's, and gives them to the counter of a bundle.
+// enrolTryOfficers enrols two officers whose keys are a program's, and gives them to the counter of a bundle: one acts, the other
+// approves what needs two.
 func (p *Parts) enrolTryOfficers(ctx context.Context, office, folder string) error {
-	files := map[string]string{TryOfficer: "officer.key", TryApprover: "approver.key"}
-	for _, code := range []string{TryOfficer, TryApprover} {
-		if err := p.enrolTryOfficer(ctx, office, code, filepath.Join(folder, files[code])); err != nil {
-			return err
-		}
-	}
 	bundle, err := counterlink.ReadBundle(folder)
 	if err != nil {
 		return err
 	}
-	bundle.Officer, bundle.OfficerKey = TryOfficer, files[TryOfficer]
-	bundle.Approver, bundle.ApproverKey = TryApprover, files[TryApprover]
-	return bundle.Write(folder)
-}
-
-func (p *Parts) enrolTryOfficer(ctx context.Context, office, code, file string) error {
-	stored, err := p.secrets.Make(file, func() ([]byte, error) { return officer.NewSoftKey().Bytes(), nil })
-	if err != nil {
-		return err
-	}
-	key, err := officer.ParseSoftKey(stored)
-	if err != nil {
-		return err
-	}
-	passkey := key.Passkey()
-	known, err := p.Directory.OfficersOf(office, p.Clock.Now()).Officer(code)
-	if err != nil {
-		err := p.recordOffice(ctx, p.envelope(), office, &events.OfficerEnrolled{
-			Officer: code, Roles: []string{string(officer.Clerk), string(officer.Approver)},
-		})
+	bundle.Demonstration = nil
+	for _, one := range []counterlink.SoftOfficer{{Officer: TryOfficer, Key: "officer.key"}, {Officer: TryApprover, Key: "approver.key"}} {
+		stored, err := p.secrets.Make(filepath.Join(folder, one.Key), func() ([]byte, error) { return officer.NewSoftKey().Bytes(), nil })
 		if err != nil {
 			return err
 		}
+		key, err := officer.ParseSoftKey(stored)
+		if err != nil {
+			return err
+		}
+		if one.Code, err = p.inviteTryOfficer(ctx, office, one.Officer, key); err != nil {
+			return err
+		}
+		bundle.Demonstration = append(bundle.Demonstration, one)
 	}
-	if _, err := known.Key(passkey.Credential); err == nil {
-		return nil
-	}
-	outcome, err := p.as(eventlog.RoleRA).Update(ctx, events.KindOffice, office, p.envelope(), func(eventlog.Head) ([]*events.Event, error) {
-		return []*events.Event{events.New(&events.PasskeyEnrolled{
-			Officer: code, Credential: passkey.Credential, PublicKey: passkey.PublicKey, RelyingParty: passkey.RelyingParty, Software: true,
-		})}, nil
-	})
+	return bundle.Write(folder)
+}
+
+// inviteTryOfficer enrols an officer and returns the code with which the counter offers the key, like anybody who is invited;
+// empty if the key is enrolled already.
+func (p *Parts) inviteTryOfficer(ctx context.Context, office, who string, key *officer.SoftKey) (code string, err error) {
+	now := p.Clock.Now()
+	known, err := p.Directory.OfficersOf(office, now).Officer(who)
 	if err != nil {
-		return err
+		err := p.recordOffice(ctx, p.envelope(), office, &events.OfficerEnrolled{
+			Officer: who, Roles: []string{string(officer.Clerk), string(officer.Approver)},
+		})
+		if err != nil {
+			return "", err
+		}
 	}
-	return p.Directory.Learn(events.KindOffice, office, outcome.Commit)
+	if _, err := known.Key(key.Passkey().Credential); err == nil {
+		return "", nil
+	}
+	code = officer.NewCode()
+	return code, p.recordOffice(ctx, p.envelope(), office, &events.OfficerInvited{
+		Officer: who, CodeSha256: officer.CodeHash(code), UntilMs: now.Add(24 * time.Hour).UnixMilli(),
+	})
 }
 
 // tryOutOffice returns an office that is always open: nobody who tries things out on a Sunday is turned away.

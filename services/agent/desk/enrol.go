@@ -9,6 +9,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/officer"
 	"shomei/pkg/page"
+	"shomei/pkg/signin"
 	"shomei/services/agent"
 )
 
@@ -75,13 +76,34 @@ func (d *Desk) postEnrol(c call, lang page.Language) (reply, error) {
 	if err != nil {
 		return d.enrolFailed(c, err, lang), nil
 	}
-	act, err := d.Counter.Reporting(&events.Claim{Officer: who.Code, Fact: &events.Claim_PasskeyOffered{PasskeyOffered: &events.PasskeyOffered{
-		Officer: who.Code, Credential: key.Credential, PublicKey: key.PublicKey, RelyingParty: key.RelyingParty, Aaguid: key.AAGUID,
+	procedure, err := d.offerKey(who.Code, code, key)
+	return goTo("/enrol/" + procedure), err
+}
+
+// offerKey files that somebody who has a code wants to sign with a passkey. The code proves it, so nobody signs.
+func (d *Desk) offerKey(who, code string, key signin.NewKey) (procedure string, err error) {
+	act, err := d.Counter.Reporting(&events.Claim{Officer: who, Fact: &events.Claim_PasskeyOffered{PasskeyOffered: &events.PasskeyOffered{
+		Officer: who, Credential: key.Credential, PublicKey: key.PublicKey, RelyingParty: key.RelyingParty, Aaguid: key.AAGUID,
+		Software: key.Software,
 	}}}, &events.Personal{Code: code})
 	if err != nil {
-		return reply{}, err
+		return "", err
 	}
-	return goTo("/enrol/" + act.Procedure()), act.File(nil) // the code proves it
+	return act.Procedure(), act.File(nil)
+}
+
+// OfferSoft offers the keys of the demonstration's officers with the codes of their invitations, unless the centre has them already.
+func (d *Desk) OfferSoft() error {
+	for soft := d.Soft; soft != nil; soft = soft.Approver {
+		key := soft.Key.Passkey()
+		if _, err := d.Counter.Officers().Find(key.Credential); err == nil || soft.Code == "" {
+			continue
+		}
+		if _, err := d.offerKey(soft.Officer, officer.TidyCode(soft.Code), signin.NewKey{Passkey: key}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *Desk) enrolFailed(c call, err error, lang page.Language) reply {

@@ -24,6 +24,8 @@ import (
 type SoftOfficer struct {
 	Officer string
 	Key     *officer.SoftKey
+	// Code is that of an open invitation, with which the key is offered; empty once it is enrolled.
+	Code string
 	// Approver is another such officer, who decides on what needs two; nil: nobody does.
 	Approver *SoftOfficer
 }
