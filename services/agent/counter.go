@@ -117,7 +117,9 @@ type Counter struct {
 	// recording is read-locked while a change is stored and folded, and locked while procedures are forgotten.
 	recording sync.RWMutex
 
-	// ending is held by HandOver and Drop from checking the stage until the claim is stored, so that an end is filed once.
+	officers atomic.Pointer[Officers] // nil until the centre has told any
+
+	// ending is held from checking a procedure's stage until the claim that ends it is stored, so that an end is filed once.
 	ending   sync.Mutex
 	held     map[string]*events.HeldReceipt // claims that the centre holds because of their times
 	heads    agreement
@@ -149,6 +151,7 @@ func Open(cfg Config) (*Counter, error) {
 		store.Close()
 		return nil, err
 	}
+	c.recallOfficers()
 	if c.store, err = store.compacted(); err != nil {
 		return nil, err
 	}
@@ -228,9 +231,9 @@ type Application struct {
 	Traceparent string
 }
 
-// Receive files an application and returns the claim's id, which is also that of a new procedure. The application is then
-// stored here (仮); Status reports when the hub has it (受付済). Error: ErrReceiptTime.
-func (c *Counter) Receive(_ context.Context, a Application) (claimID string, err error) {
+// Apply prepares an application. Once it is filed it is stored here (仮); Status reports when the hub has it (受付済). Error:
+// ErrReceiptTime.
+func (c *Counter) Apply(a Application) (*Act, error) {
 	claim := c.newClaim(a.Procedure, a.Officer, a.SecondOfficer)
 	claim.Fact = &events.Claim_ApplicationReceived{ApplicationReceived: a.Received}
 	claim.Subscriber, claim.Traceparent = a.Subscriber, a.Traceparent
@@ -238,9 +241,14 @@ func (c *Counter) Receive(_ context.Context, a Application) (claimID string, err
 		claim.Procedure = claim.Id
 	}
 	if err := enterReceipt(claim, a.Filed, c.Now()); err != nil {
-		return "", err
+		return nil, err
 	}
-	return claim.Id, c.file(claim, a.Personal)
+	return c.prepare(claim, a.Personal)
+}
+
+// Receive files an application unsigned and returns the claim's id, which is also that of a new procedure.
+func (c *Counter) Receive(_ context.Context, a Application) (claimID string, err error) {
+	return fileNow(c.Apply(a))
 }
 
 // UnblockPIN files an application to set PINs anew. The hub's command then waits for Confirm like any other.
@@ -254,50 +262,86 @@ func (c *Counter) UnblockPIN(ctx context.Context, a Application, pins ...events.
 	return c.Receive(ctx, a)
 }
 
-// HandOver records that the card and, if wanted, the paper copy were handed over and the fee was collected. It returns
-// ErrNotYet before ReadyToHandOver, ErrOver after the end.
-func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper bool) error {
-	c.ending.Lock()
-	defer c.ending.Unlock()
-	status, err := c.Status(procedure)
-	if err != nil {
-		return err
-	}
-	if status.closed() {
-		return fmt.Errorf("handing over in stage %q: %w", status.Stage, ErrOver)
-	}
-	if !status.ReadyToHandOver() {
-		return fmt.Errorf("handing over in stage %q: %w", status.Stage, ErrNotYet)
-	}
-	claim := c.newClaim(procedure, officer, "")
-	claim.Subscriber = status.Subscriber
-	claim.Fact = &events.Claim_HandedOver{HandedOver: &events.HandedOver{FeeYen: status.FeeYen, PaperCopy: paper, Card: status.Card}}
-	return c.file(claim, nil)
+// HandingOver prepares that the card and, if wanted, the paper copy were handed over and the fee was collected. It returns
+// ErrNotYet before ReadyToHandOver, ErrOver after the end; so does filing it.
+func (c *Counter) HandingOver(procedure, officer string, paper bool) (*Act, error) {
+	return c.endingAct(procedure, officer, Status.mayHandOver, func(claim *events.Claim, s Status) *events.Personal {
+		claim.Fact = &events.Claim_HandedOver{HandedOver: &events.HandedOver{FeeYen: s.FeeYen, PaperCopy: paper, Card: s.Card}}
+		return nil
+	})
 }
 
-// Drop ends a procedure that the applicant gives up; why may be empty and is sealed to the hub. Staged keys stay on the card
-// until the next procedure clears them. Its errors are those of MayDrop.
-func (c *Counter) Drop(_ context.Context, procedure, officer, why string) error {
-	c.ending.Lock()
-	defer c.ending.Unlock()
-	status, err := c.Status(procedure)
+// HandOver files a hand-over unsigned.
+func (c *Counter) HandOver(_ context.Context, procedure, officer string, paper bool) error {
+	_, err := fileNow(c.HandingOver(procedure, officer, paper))
+	return err
+}
+
+// Dropping prepares the end of a procedure that the applicant gives up; why may be empty and is sealed to the hub. Staged keys
+// stay on the card until the next procedure clears them. Its errors, and those of filing it, are those of MayDrop.
+func (c *Counter) Dropping(procedure, officer, why string) (*Act, error) {
+	act, err := c.endingAct(procedure, officer, Status.MayDrop, func(claim *events.Claim, _ Status) *events.Personal {
+		claim.Fact = &events.Claim_ApplicationDropped{ApplicationDropped: &events.ApplicationDropped{}}
+		if why == "" {
+			return nil
+		}
+		return &events.Personal{Why: why}
+	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := status.MayDrop(); err != nil {
-		return fmt.Errorf("dropping in stage %q: %w", status.Stage, err)
+	act.filed = func() { c.withdraw(procedure) }
+	return act, nil
+}
+
+// Drop files the end of a procedure unsigned.
+func (c *Counter) Drop(_ context.Context, procedure, officer, why string) error {
+	_, err := fileNow(c.Dropping(procedure, officer, why))
+	return err
+}
+
+// endingAct prepares an act that ends a procedure. It can be prepared and filed while may allows it.
+func (c *Counter) endingAct(
+	procedure, officer string, may func(Status) error, fill func(*events.Claim, Status) *events.Personal,
+) (*Act, error) {
+	still := func() (Status, error) {
+		status, err := c.Status(procedure)
+		if err == nil {
+			err = may(status)
+		}
+		if err != nil {
+			return status, fmt.Errorf("ending procedure in stage %q: %w", status.Stage, err)
+		}
+		return status, nil
+	}
+	status, err := still()
+	if err != nil {
+		return nil, err
 	}
 	claim := c.newClaim(procedure, officer, "")
 	claim.Subscriber = status.Subscriber
-	claim.Fact = &events.Claim_ApplicationDropped{ApplicationDropped: &events.ApplicationDropped{}}
-	var personal *events.Personal
-	if why != "" {
-		personal = &events.Personal{Why: why}
+	act, err := c.prepare(claim, fill(claim, status))
+	if err != nil {
+		return nil, err
 	}
-	if err := c.file(claim, personal); err != nil {
+	act.still = func() error {
+		now, err := still()
+		if err == nil && (now.FeeYen != status.FeeYen || now.Card != status.Card) {
+			return ErrNotYet
+		}
 		return err
 	}
-	c.withdraw(procedure)
+	return act, nil
+}
+
+// mayHandOver returns why the card can't be handed over now, or nil. Errors: ErrOver, ErrNotYet.
+func (s Status) mayHandOver() error {
+	switch {
+	case s.closed():
+		return ErrOver
+	case !s.ReadyToHandOver():
+		return ErrNotYet
+	}
 	return nil
 }
 
@@ -307,43 +351,6 @@ func (c *Counter) newClaim(procedure, officer, second string) *events.Claim {
 		Id: uuid.Must(uuid.NewV7()).String(), Office: c.cfg.Office, Officer: officer, SecondOfficer: second,
 		CausedMs: now, FiledMs: now, ClockEvidence: c.cfg.ClockEvidence(), LinkTime: c.time.linkTime(), Procedure: procedure,
 	}
-}
-
-// file seals the personal part, stores the claim and notifies the watchers. A claim may not hold free text outside its
-// sealed part. Errors: events.ErrOfficer, *events.ClearTextError.
-func (c *Counter) file(claim *events.Claim, personal *events.Personal) error {
-	for _, officer := range []*string{&claim.Officer, &claim.SecondOfficer} {
-		if *officer == "" {
-			continue
-		}
-		code, err := events.ParseOfficer(*officer)
-		if err != nil {
-			return err
-		}
-		*officer = code
-	}
-	if err := events.CheckClaim(claim); err != nil {
-		return err
-	}
-	if personal != nil {
-		sealed, err := counterlink.SealPersonal(c.cfg.HubSealKey, claim.Id, personal)
-		if err != nil {
-			return err
-		}
-		claim.Sealed = sealed
-	}
-	defer c.forget()
-	c.recording.RLock()
-	defer c.recording.RUnlock()
-	err := c.store.Record(func(tx *Tx) error {
-		return errors.Join(tx.Claim(claim), tx.keepName(claim, personal.GetRecord().GetName(), c.cfg.SealKey))
-	})
-	if err != nil {
-		return err
-	}
-	crashStored.Hit()
-	c.publishClaim(claim)
-	return nil
 }
 
 func (c *Counter) alarm(err error) {

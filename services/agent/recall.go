@@ -86,6 +86,9 @@ func (c *Counter) foldDownlink(d *events.Downlink, e Entry) *work {
 // received stores a command or answer from the link, then starts it. A redelivery is ignored; if the hub itself sends a
 // finished command again, its first outcome is repeated.
 func (c *Counter) received(_ context.Context, d *events.Downlink, signed []byte) error {
+	if told := d.GetOfficers(); told != nil {
+		return c.receiveOfficers(told, signed)
+	}
 	c.mu.Lock()
 	known := c.work(c.procedureOf(d), d.GetId())
 	c.mu.Unlock()

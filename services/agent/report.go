@@ -13,9 +13,10 @@ import (
 	"shomei/pkg/counterlink"
 )
 
-// Report files any fact but an application: a change of the resident record, a loss reported by telephone, an order of the
-// authority. It fills in id, office, filed time and clock evidence, and a new procedure if there is none.
-func (c *Counter) Report(_ context.Context, claim *events.Claim, personal *events.Personal) (claimID string, err error) {
+// Reporting prepares any fact but an application: a change of the resident record, a loss reported by telephone, an order of the
+// authority, a change of the office's officers. It fills in id, office, filed time and clock evidence, and a new procedure if
+// there is none.
+func (c *Counter) Reporting(claim *events.Claim, personal *events.Personal) (*Act, error) {
 	claim = proto.CloneOf(claim)
 	fresh := c.newClaim(claim.GetProcedure(), "", "")
 	claim.Id, claim.Office, claim.FiledMs = fresh.Id, fresh.Office, fresh.FiledMs
@@ -26,7 +27,12 @@ func (c *Counter) Report(_ context.Context, claim *events.Claim, personal *event
 	if claim.Procedure == "" {
 		claim.Procedure = claim.Id
 	}
-	return claim.Id, c.file(claim, personal)
+	return c.prepare(claim, personal)
+}
+
+// Report files any fact but an application unsigned.
+func (c *Counter) Report(_ context.Context, claim *events.Claim, personal *events.Personal) (claimID string, err error) {
+	return fileNow(c.Reporting(claim, personal))
 }
 
 // AskPerson asks the centre whether it knows a person with this resident-record code and date of birth. Any error means
@@ -52,6 +58,17 @@ func (c *Counter) ReportBlocked(ctx context.Context, cardID string, pins ...even
 	return c.Report(ctx, &events.Claim{Fact: &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Card: cardID, Pins: pins}}}, nil)
 }
 
+// ReportSignIn files that somebody presented a signature as an officer that proves nothing; reason is a word of pkg/officer. It
+// belongs to no procedure.
+func (c *Counter) ReportSignIn(code, reason string) error {
+	claim := c.newClaim("", "", "")
+	claim.Fact = &events.Claim_SignInFailed{SignInFailed: &events.SignInFailed{Officer: code, Reason: reason}}
+	if err := events.CheckClaim(claim); err != nil {
+		return err
+	}
+	return c.store.Record(func(tx *Tx) error { return tx.Claim(claim) })
+}
+
 // enterReceipt sets a claim's filed time to a receipt time that a clerk entered, and its entered time to the counter's
 // clock. A paper received at 16:59 and entered at 17:10 counts by its receipt; yesterday's is refused. A zero time changes
 // nothing.
@@ -70,7 +87,8 @@ func enterReceipt(claim *events.Claim, filed, now time.Time) error {
 func reported(claim *events.Claim) *events.Claim {
 	switch claim.GetFact().(type) {
 	case *events.Claim_RecordChangeNotified, *events.Claim_LossNotified, *events.Claim_CardFoundNotified, *events.Claim_CustodyTaken,
-		*events.Claim_PinsBlocked:
+		*events.Claim_PinsBlocked, *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade,
+		*events.Claim_PasskeyOffered, *events.Claim_PasskeyGivenUp, *events.Claim_SignaturesWanted, *events.Claim_ApprovalDecided:
 		shown := proto.CloneOf(claim)
 		shown.Sealed = nil
 		return shown

@@ -230,6 +230,11 @@ func (c *Counter) notify(p *procedure) {
 func (c *Counter) linkChanged(state counterlink.LinkState) {
 	c.compare(state)
 	c.afterMismatch(state)
+	c.notifyAll()
+}
+
+// notifyAll notifies every watcher that something about the counter itself has changed.
+func (c *Counter) notifyAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, w := range c.watchers {

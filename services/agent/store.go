@@ -51,6 +51,7 @@ var (
 	keyDiffered    = []byte("differed")
 	keyClerk       = []byte("clerk")
 	keyScreen      = []byte("screen")
+	keyOfficers    = []byte("officers")
 )
 
 const openWait = 3 * time.Second

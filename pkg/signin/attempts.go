@@ -1,0 +1,71 @@
+package signin
+
+import (
+	"fmt"
+	"time"
+)
+
+// Failed sign-ins are answered ever more slowly: an officer's own after a few, all of them after many. Both waits are short,
+// because whoever fails on purpose must not keep the officers out.
+const (
+	freeOwn, freeAll = 3, 30
+	longestOwn       = time.Minute
+	longestAll       = 5 * time.Second
+)
+
+// TooMany is the error of a sign-in that comes too soon after failed ones.
+type TooMany struct {
+	// Wait is how long until the next one is judged.
+	Wait time.Duration
+}
+
+func (t *TooMany) Error() string { return fmt.Sprintf("too many failed sign-ins, wait %s", t.Wait) }
+
+// attempts counts failed sign-ins, by officer and in all. Its zero value has counted none.
+type attempts struct {
+	own map[string]*failures
+	all failures
+}
+
+type failures struct {
+	count int
+	until time.Time
+}
+
+// wait returns how long until a sign-in as an officer is judged; code is empty if the passkey is nobody's.
+func (a *attempts) wait(code string, now time.Time) time.Duration {
+	wait := a.all.until.Sub(now)
+	if own := a.own[code]; own != nil {
+		wait = max(wait, own.until.Sub(now))
+	}
+	return wait
+}
+
+// failed counts a failure. Only codes of officers are counted by themselves, so their number is bounded.
+func (a *attempts) failed(code string, now time.Time) {
+	a.all.add(freeAll, longestAll, now)
+	if code == "" {
+		return
+	}
+	if a.own == nil {
+		a.own = map[string]*failures{}
+	}
+	if a.own[code] == nil {
+		a.own[code] = &failures{}
+	}
+	a.own[code].add(freeOwn, longestOwn, now)
+}
+
+// succeeded forgets the failures of an officer, and those in all: somebody who may has come in.
+func (a *attempts) succeeded(code string) {
+	delete(a.own, code)
+	a.all = failures{}
+}
+
+// add counts a failure: beyond the free ones, the wait doubles from one second to the longest.
+func (f *failures) add(free int, longest time.Duration, now time.Time) {
+	f.count++
+	if over := f.count - free; over > 0 {
+		f.until = now.Add(min(longest, time.Second<<min(over-1, 10)))
+	}
+}
