@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"strings"
 
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/notice"
@@ -25,10 +27,33 @@ type config struct {
 	// NATS and ClickHouse say where a service finds them that is a program of its own (shomei nats init).
 	NATS       natsConfig   `toml:"nats"`
 	ClickHouse tablesConfig `toml:"clickhouse"`
-	// Console is the loopback address of the console's page and of the health pages.
+	// Console is the address of the console's page and of the health pages: a loopback address unless officers sign in.
 	Console string `toml:"console"`
+	// SignIn has officers sign in to the console; without a name they don't.
+	SignIn signInConfig `toml:"sign_in"`
 	// Validation says where revocation lists and the authorities' certificates are served.
 	Validation listening `toml:"validation"`
+}
+
+// signInConfig says how officers sign in to the console.
+type signInConfig struct {
+	// Name is the host name under which browsers reach the console, and to which passkeys belong; not an IP address.
+	Name string `toml:"name"`
+	// Certificate and Key are files in PEM for that name; what replaces them is shown from then on.
+	Certificate string `toml:"certificate"`
+	Key         string `toml:"key"`
+}
+
+func (s signInConfig) check() error {
+	switch {
+	case s == signInConfig{}:
+		return nil
+	case s.Name == "" || net.ParseIP(s.Name) != nil || strings.ContainsAny(s.Name, ":/ "):
+		return fmt.Errorf("%w: name of [sign_in] %q is no host name: passkeys belong to one, and an IP address can't be one", ops.ErrConfig, s.Name)
+	case s.Certificate == "" || s.Key == "":
+		return fmt.Errorf("%w: [sign_in] needs certificate and key: a console with sign-in is served by TLS only", ops.ErrConfig)
+	}
+	return nil
 }
 
 // listening is where a service is reached.
@@ -58,6 +83,9 @@ func defaults() config {
 // load reads the file, if one is named, over the defaults, and the environment over both.
 func (c *config) load(path string) error {
 	if err := ops.Load(path, os.Environ(), c); err != nil {
+		return err
+	}
+	if err := c.SignIn.check(); err != nil {
 		return err
 	}
 	if err := c.Law.Check(); err != nil {
