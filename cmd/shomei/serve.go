@@ -95,7 +95,7 @@ func servePages(h *hub.Hub, at string, by signInConfig) (string, error) {
 		Hosts: page.ThisMachine,
 	}
 	if by.Name != "" {
-		c.SignIn, c.Hosts = h.SignInAt(by.Name), []string{by.Name}
+		c.SignIn, c.Hosts = h.SignInAt(by.Name, by.OIDC.accounts()), []string{by.Name}
 	}
 	pages, err := console.New(c)
 	if err != nil {

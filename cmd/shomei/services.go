@@ -120,6 +120,8 @@ func (c config) of(program, data, server, tables string) ([]byte, error) {
 	}
 	if program != "console" {
 		c.Console, c.SignIn = "", signInConfig{}
+	} else if c.SignIn.OIDC.ClientSecretFile != "" {
+		c.SignIn.OIDC.ClientSecret = "" // it stands in that file
 	}
 	if program != "validation" {
 		c.Validation = listening{}

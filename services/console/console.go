@@ -40,6 +40,8 @@ type Console struct {
 	pages *page.Set
 	// site is where officers sign in; nil without sign-in.
 	site *signin.Site
+	// accounts are those who are signed in with an account; nil: nobody can.
+	accounts *accounts
 }
 
 //go:embed pages/*.html
@@ -58,6 +60,9 @@ func New(c Config) (*Console, error) {
 	made := &Console{Config: c, pages: pages}
 	if c.SignIn != nil {
 		made.site = made.newSite()
+		if c.SignIn.Accounts != nil {
+			made.accounts = newAccounts(*c.SignIn.Accounts, c.Clock)
+		}
 	}
 	return made, nil
 }
@@ -71,6 +76,9 @@ func (c *Console) Handler() http.Handler {
 	if c.site != nil {
 		shown = c.guarded(shown)
 		c.signInRoutes(mux)
+		if c.accounts != nil {
+			c.accountRoutes(mux)
+		}
 	}
 	mux.Handle("/", shown)
 	return page.Protect(mux, c.Hosts...)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/officer"
 	"shomei/pkg/page"
 	"shomei/pkg/signin"
@@ -28,6 +29,8 @@ type SignIn struct {
 	Municipality func(office string) string
 	// Trial reports whether passkeys in software are believed.
 	Trial func() bool
+	// Accounts lets people sign in with an account at an identity provider; nil: only with passkeys.
+	Accounts *Accounts
 }
 
 // visitor is who looks. The zero visitor is somebody on this machine of whom nothing is known.
@@ -72,11 +75,26 @@ var errNoReader = errors.New("none of the officer's roles looks at the console")
 
 // visitor returns who is signed in. The error is errNoReader, or an officer.Reason.
 func (c *Console) visitor(r *http.Request) (visitor, error) {
-	who, ok := c.site.Use(r)
-	if !ok {
-		return visitor{}, officer.Unknown
+	if who, ok := c.site.Use(r); ok {
+		found, err := c.SignIn.Find(who.Credential)
+		return c.reading(found, err)
 	}
-	found, err := c.SignIn.Find(who.Credential)
+	s := c.accounts.session(r)
+	switch {
+	case s == nil:
+		return visitor{}, officer.Unknown
+	case s.identity == nil:
+		return s.visitor, nil
+	}
+	found, err := c.SignIn.Accounts.ByIdentity(s.identity)
+	if err == nil {
+		err = found.InTerm(civil.Of(c.Clock()))
+	}
+	return c.reading(found, err)
+}
+
+// reading returns what an officer may look at.
+func (c *Console) reading(found officer.Officer, err error) (visitor, error) {
 	if err != nil {
 		return visitor{}, err
 	}
@@ -122,6 +140,8 @@ type signInView struct {
 	Code string
 	// Officer is who is signed in already.
 	Officer string
+	// Accounts: an account at an identity provider will do. Done: one has just been signed in.
+	Accounts, Done bool
 }
 
 // formLimit bounds what a browser posts.
@@ -139,6 +159,7 @@ func (c *Console) signInRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /sign-in", c.signInDone)
 	mux.HandleFunc("POST /sign-out", func(w http.ResponseWriter, r *http.Request) {
 		c.site.End(r)
+		c.accounts.leave(r)
 		http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 	})
 }
@@ -207,9 +228,9 @@ func (c *Console) say(r *http.Request, key string, args ...any) string {
 // showSignIn shows the page at which officers sign in, with what went wrong.
 func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, status int, wrong string) {
 	show := page.View{Title: "console.signin.title", Scripts: []string{"signin.js"}}
-	view := signInView{Code: r.PostFormValue("code")}
-	if who, ok := c.site.Session(r); ok {
-		view.Officer = who.Officer
+	view := signInView{Code: r.PostFormValue("code"), Accounts: c.accounts != nil}
+	if v, err := c.visitor(r); err == nil || errors.Is(err, errNoReader) {
+		view.Officer = v.Officer
 	}
 	switch {
 	case wrong != "" && view.Officer != "":

@@ -140,7 +140,7 @@ func TestOnlyWhoIsSignedInSeesTheirArea(t *testing.T) {
 		code, counts string
 		history      int
 	}{{"A1", "全80件", 200}, {"B2", "全0件", 404}, {"C3", "全80件", 200}, {"E5", "全80件", 200}} {
-		if status, body := s.signIn(c.code, c.code); status != 200 || !strings.Contains(body, c.counts) || !strings.Contains(body, "職員 "+c.code) {
+		if status, body := s.signIn(c.code, c.code); status != 200 || !strings.Contains(body, c.counts) || !strings.Contains(body, c.code+" として") {
 			t.Errorf("%s: %d, no %s in %s", c.code, status, c.counts, body)
 		}
 		for _, target := range []string{"/?q=1001", "/api/history?q=1001"} {

@@ -58,7 +58,12 @@ var words = page.Catalogue{
 	"console.signin.busy":       {JA: "サインインしている人が多すぎます。しばらくしてから、もう一度お試しください", EN: "Too many people are signed in; try again shortly"},
 	"console.signin.role":       {JA: "この職員の役割では、この画面を見られません。所属の管理者にお尋ねください", EN: "None of this officer's roles looks at this site. Ask an administrator of your office"},
 	"console.signin.code.error": {JA: "職員番号は、数字を含む英数字と . _ - の16文字までです", EN: "An officer's number is up to 16 of A-Z a-z 0-9 . _ -, with a digit"},
-	"console.signedin":          {JA: "職員 %s としてサインインしています", EN: "Signed in as officer %s"},
+	"console.account.link":      {JA: "組織のアカウントでサインイン（見るだけ）", EN: "Sign in with your organisation's account (to look only)"},
+	"console.account.done":      {JA: "サインインしました。画面へ進む", EN: "You are signed in. Go on"},
+	"console.account.away":      {JA: "アカウントの認証サービスにつながりません。パスキーでサインインするか、しばらくしてからもう一度お試しください", EN: "The identity provider does not answer. Sign in with a passkey, or try again shortly"},
+	"console.account.failed":    {JA: "アカウントでのサインインができませんでした。もう一度お試しください", EN: "Signing in with the account failed. Please try again"},
+	"console.account.role":      {JA: "このアカウントでは、この画面を見られません。所属の管理者にお尋ねください", EN: "This account may not look at this site. Ask an administrator of your office"},
+	"console.signedin":          {JA: "%s としてサインインしています", EN: "Signed in as %s"},
 	"console.signout":           {JA: "サインアウト", EN: "Sign out"},
 
 	"console.group.mynumber.sign": {JA: "署名用", EN: "Signature"},

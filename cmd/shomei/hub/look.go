@@ -69,10 +69,15 @@ func (p *Parts) HistoryShown(ctx context.Context, l console.Look) error {
 	}, nil)
 }
 
-// SignInAt returns how officers sign in to a console under a host name, by the passkeys that the directory knows.
-func (p *Parts) SignInAt(name string) *console.SignIn {
+// SignInAt returns how officers sign in to a console under a host name, by the passkeys that the directory knows, and by accounts
+// unless those are nil.
+func (p *Parts) SignInAt(name string, accounts *console.Accounts) *console.SignIn {
+	if accounts != nil {
+		accounts.ByIdentity = func(hash []byte) (officer.Officer, error) { return p.Directory.OfficerByIdentity(hash, p.Clock.Now()) }
+	}
 	return &console.SignIn{
-		Name: name,
+		Accounts: accounts,
+		Name:     name,
 		Find: func(credential []byte) (officer.Officer, error) {
 			return p.Directory.OfficerByKey(credential, p.Clock.Now())
 		},

@@ -32,9 +32,10 @@ func TestTheConsoleKnowsOfficersFromTheLog(t *testing.T) {
 	record(eventlog.RoleOperator, tryOutOffice("12237"), &events.OfficerEnrolled{Officer: "A1", Roles: []string{"analyst"}, IdentitySha256: []byte("hash")})
 	record(eventlog.RoleRA, &events.PasskeyEnrolled{Officer: "A1", Credential: key.Credential, PublicKey: key.PublicKey, RelyingParty: "console.example"})
 
-	by := p.SignInAt("console.example")
+	by := p.SignInAt("console.example", &console.Accounts{})
 	for name, find := range map[string]func() (officer.Officer, error){
-		"by key": func() (officer.Officer, error) { return by.Find(key.Credential) }, "by code": func() (officer.Officer, error) { return by.ByCode("A1") },
+		"by account": func() (officer.Officer, error) { return by.Accounts.ByIdentity([]byte("hash")) },
+		"by key":     func() (officer.Officer, error) { return by.Find(key.Credential) }, "by code": func() (officer.Officer, error) { return by.ByCode("A1") },
 	} {
 		if o, err := find(); err != nil || o.Code != "A1" || o.Home != "12237-main" || by.Municipality(o.Home) != "12237" {
 			t.Errorf("%s: %+v, %v", name, o, err)
