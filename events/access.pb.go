@@ -238,7 +238,9 @@ type FactQuarantined struct {
 	Size   uint64 `protobuf:"varint,40,opt,name=size,proto3" json:"size,omitempty"`
 	Sha256 []byte `protobuf:"bytes,41,opt,name=sha256,proto3" json:"sha256,omitempty"`
 	// beyond counts this counter's messages since the hub started that exceed the limit on kept ones; this is the last.
-	Beyond        uint64 `protobuf:"varint,42,opt,name=beyond,proto3" json:"beyond,omitempty"`
+	Beyond uint64 `protobuf:"varint,42,opt,name=beyond,proto3" json:"beyond,omitempty"`
+	// reason is a word of pkg/officer: why the officer of the claim is not believed; empty where something else was wrong.
+	Reason        string `protobuf:"bytes,43,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -327,6 +329,13 @@ func (x *FactQuarantined) GetBeyond() uint64 {
 		return x.Beyond
 	}
 	return 0
+}
+
+func (x *FactQuarantined) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // QuarantineResolved: officers have looked at what was put aside, and nothing is left to do about it.
@@ -489,7 +498,7 @@ const file_access_proto_rawDesc = "" +
 	"\x12DisclosureReleased\x12\x1e\n" +
 	"\n" +
 	"subscriber\x18\x01 \x01(\tR\n" +
-	"subscriber\"\xe9\x01\n" +
+	"subscriber\"\x81\x02\n" +
 	"\x0fFactQuarantined\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x10\n" +
@@ -498,7 +507,8 @@ const file_access_proto_rawDesc = "" +
 	"\fsealed_claim\x18P \x01(\v2\x15.shomei.events.SealedR\vsealedClaim\x12\x12\n" +
 	"\x04size\x18( \x01(\x04R\x04size\x12\x16\n" +
 	"\x06sha256\x18) \x01(\fR\x06sha256\x12\x16\n" +
-	"\x06beyond\x18* \x01(\x04R\x06beyond\"d\n" +
+	"\x06beyond\x18* \x01(\x04R\x06beyond\x12\x16\n" +
+	"\x06reason\x18+ \x01(\tR\x06reason\"d\n" +
 	"\x12QuarantineResolved\x12\x18\n" +
 	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x124\n" +
 	"\n" +

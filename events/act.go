@@ -51,15 +51,27 @@ func DecodeClaim(encoded []byte) (*Claim, error) {
 	if !proto.Equal(outer, outerClaim(outer)) {
 		return nil, fmt.Errorf("claim says something beside its signed act: %w", ErrMalformed)
 	}
-	claim := &Claim{}
-	if err := unmarshal(outer.Act, claim); err != nil {
+	claim, err := DecodeAct(outer.Act)
+	if err != nil {
 		return nil, err
 	}
-	if !actOnly(claim) || !bytes.Equal(claim.SealedSha256, sealedHash(outer)) {
+	if !bytes.Equal(claim.SealedSha256, sealedHash(outer)) {
 		return nil, fmt.Errorf("claim does not fit its signed act: %w", ErrMalformed)
 	}
 	claim.StoreEpoch, claim.Number, claim.PreviousHash, claim.LinkTime = outer.StoreEpoch, outer.Number, outer.PreviousHash, outer.LinkTime
 	claim.Sealed, claim.Act, claim.Assertion = outer.Sealed, outer.Act, outer.Assertion
+	return claim, nil
+}
+
+// DecodeAct decodes what an officer has signed. The error wraps ErrMalformed.
+func DecodeAct(act []byte) (*Claim, error) {
+	claim := &Claim{}
+	if err := unmarshal(act, claim); err != nil {
+		return nil, err
+	}
+	if !actOnly(claim) {
+		return nil, fmt.Errorf("act says what only a counter adds: %w", ErrMalformed)
+	}
 	return claim, nil
 }
 

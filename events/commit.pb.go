@@ -667,6 +667,7 @@ type Event struct {
 	//	*Event_SignaturesRequired
 	//	*Event_FourEyesDefined
 	//	*Event_SignInRefused
+	//	*Event_OfficerClaimRefused
 	//	*Event_LogOpened
 	//	*Event_GenerationActivated
 	//	*Event_BlockLeased
@@ -1347,6 +1348,15 @@ func (x *Event) GetSignInRefused() *SignInRefused {
 	return nil
 }
 
+func (x *Event) GetOfficerClaimRefused() *OfficerClaimRefused {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OfficerClaimRefused); ok {
+			return x.OfficerClaimRefused
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetLogOpened() *LogOpened {
 	if x != nil {
 		if x, ok := x.Body.(*Event_LogOpened); ok {
@@ -1850,6 +1860,10 @@ type Event_SignInRefused struct {
 	SignInRefused *SignInRefused `protobuf:"bytes,133,opt,name=sign_in_refused,json=signInRefused,proto3,oneof"`
 }
 
+type Event_OfficerClaimRefused struct {
+	OfficerClaimRefused *OfficerClaimRefused `protobuf:"bytes,134,opt,name=officer_claim_refused,json=officerClaimRefused,proto3,oneof"`
+}
+
 type Event_LogOpened struct {
 	LogOpened *LogOpened `protobuf:"bytes,140,opt,name=log_opened,json=logOpened,proto3,oneof"`
 }
@@ -2086,6 +2100,8 @@ func (*Event_FourEyesDefined) isEvent_Body() {}
 
 func (*Event_SignInRefused) isEvent_Body() {}
 
+func (*Event_OfficerClaimRefused) isEvent_Body() {}
+
 func (*Event_LogOpened) isEvent_Body() {}
 
 func (*Event_GenerationActivated) isEvent_Body() {}
@@ -2189,7 +2205,7 @@ const file_commit_proto_rawDesc = "" +
 	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\x9e8\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xf98\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -2268,7 +2284,8 @@ const file_commit_proto_rawDesc = "" +
 	"\x0fpasskey_retired\x18\x82\x01 \x01(\v2\x1d.shomei.events.PasskeyRetiredH\x00R\x0epasskeyRetired\x12U\n" +
 	"\x13signatures_required\x18\x83\x01 \x01(\v2!.shomei.events.SignaturesRequiredH\x00R\x12signaturesRequired\x12M\n" +
 	"\x11four_eyes_defined\x18\x84\x01 \x01(\v2\x1e.shomei.events.FourEyesDefinedH\x00R\x0ffourEyesDefined\x12G\n" +
-	"\x0fsign_in_refused\x18\x85\x01 \x01(\v2\x1c.shomei.events.SignInRefusedH\x00R\rsignInRefused\x12:\n" +
+	"\x0fsign_in_refused\x18\x85\x01 \x01(\v2\x1c.shomei.events.SignInRefusedH\x00R\rsignInRefused\x12Y\n" +
+	"\x15officer_claim_refused\x18\x86\x01 \x01(\v2\".shomei.events.OfficerClaimRefusedH\x00R\x13officerClaimRefused\x12:\n" +
 	"\n" +
 	"log_opened\x18\x8c\x01 \x01(\v2\x18.shomei.events.LogOpenedH\x00R\tlogOpened\x12X\n" +
 	"\x14generation_activated\x18\x8d\x01 \x01(\v2\".shomei.events.GenerationActivatedH\x00R\x13generationActivated\x12@\n" +
@@ -2397,33 +2414,34 @@ var file_commit_proto_goTypes = []any{
 	(*SignaturesRequired)(nil),          // 69: shomei.events.SignaturesRequired
 	(*FourEyesDefined)(nil),             // 70: shomei.events.FourEyesDefined
 	(*SignInRefused)(nil),               // 71: shomei.events.SignInRefused
-	(*LogOpened)(nil),                   // 72: shomei.events.LogOpened
-	(*GenerationActivated)(nil),         // 73: shomei.events.GenerationActivated
-	(*BlockLeased)(nil),                 // 74: shomei.events.BlockLeased
-	(*CrlPublished)(nil),                // 75: shomei.events.CrlPublished
-	(*WriterEnrolled)(nil),              // 76: shomei.events.WriterEnrolled
-	(*WriterRetired)(nil),               // 77: shomei.events.WriterRetired
-	(*CardKeyMade)(nil),                 // 78: shomei.events.CardKeyMade
-	(*CardKeyOrdered)(nil),              // 79: shomei.events.CardKeyOrdered
-	(*MasterKeyChanged)(nil),            // 80: shomei.events.MasterKeyChanged
-	(*ProgramUserRevoked)(nil),          // 81: shomei.events.ProgramUserRevoked
-	(*CertificateFound)(nil),            // 82: shomei.events.CertificateFound
-	(*RevocationFound)(nil),             // 83: shomei.events.RevocationFound
-	(*FoundCertificateRevoked)(nil),     // 84: shomei.events.FoundCertificateRevoked
-	(*VaultRecorded)(nil),               // 85: shomei.events.VaultRecorded
-	(*FeedReaderEnrolled)(nil),          // 86: shomei.events.FeedReaderEnrolled
-	(*FeedReaderRetired)(nil),           // 87: shomei.events.FeedReaderRetired
-	(*RecordOpened)(nil),                // 88: shomei.events.RecordOpened
-	(*DisclosureAsked)(nil),             // 89: shomei.events.DisclosureAsked
-	(*DisclosureReleased)(nil),          // 90: shomei.events.DisclosureReleased
-	(*FactQuarantined)(nil),             // 91: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 92: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),                   // 93: shomei.events.ClaimHeld
-	(*ApprovalAsked)(nil),               // 94: shomei.events.ApprovalAsked
-	(*ApprovalGiven)(nil),               // 95: shomei.events.ApprovalGiven
-	(*ApprovalRefused)(nil),             // 96: shomei.events.ApprovalRefused
-	(*ApprovalWithdrawn)(nil),           // 97: shomei.events.ApprovalWithdrawn
-	(*ApprovalLapsed)(nil),              // 98: shomei.events.ApprovalLapsed
+	(*OfficerClaimRefused)(nil),         // 72: shomei.events.OfficerClaimRefused
+	(*LogOpened)(nil),                   // 73: shomei.events.LogOpened
+	(*GenerationActivated)(nil),         // 74: shomei.events.GenerationActivated
+	(*BlockLeased)(nil),                 // 75: shomei.events.BlockLeased
+	(*CrlPublished)(nil),                // 76: shomei.events.CrlPublished
+	(*WriterEnrolled)(nil),              // 77: shomei.events.WriterEnrolled
+	(*WriterRetired)(nil),               // 78: shomei.events.WriterRetired
+	(*CardKeyMade)(nil),                 // 79: shomei.events.CardKeyMade
+	(*CardKeyOrdered)(nil),              // 80: shomei.events.CardKeyOrdered
+	(*MasterKeyChanged)(nil),            // 81: shomei.events.MasterKeyChanged
+	(*ProgramUserRevoked)(nil),          // 82: shomei.events.ProgramUserRevoked
+	(*CertificateFound)(nil),            // 83: shomei.events.CertificateFound
+	(*RevocationFound)(nil),             // 84: shomei.events.RevocationFound
+	(*FoundCertificateRevoked)(nil),     // 85: shomei.events.FoundCertificateRevoked
+	(*VaultRecorded)(nil),               // 86: shomei.events.VaultRecorded
+	(*FeedReaderEnrolled)(nil),          // 87: shomei.events.FeedReaderEnrolled
+	(*FeedReaderRetired)(nil),           // 88: shomei.events.FeedReaderRetired
+	(*RecordOpened)(nil),                // 89: shomei.events.RecordOpened
+	(*DisclosureAsked)(nil),             // 90: shomei.events.DisclosureAsked
+	(*DisclosureReleased)(nil),          // 91: shomei.events.DisclosureReleased
+	(*FactQuarantined)(nil),             // 92: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 93: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 94: shomei.events.ClaimHeld
+	(*ApprovalAsked)(nil),               // 95: shomei.events.ApprovalAsked
+	(*ApprovalGiven)(nil),               // 96: shomei.events.ApprovalGiven
+	(*ApprovalRefused)(nil),             // 97: shomei.events.ApprovalRefused
+	(*ApprovalWithdrawn)(nil),           // 98: shomei.events.ApprovalWithdrawn
+	(*ApprovalLapsed)(nil),              // 99: shomei.events.ApprovalLapsed
 }
 var file_commit_proto_depIdxs = []int32{
 	6,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -2497,38 +2515,39 @@ var file_commit_proto_depIdxs = []int32{
 	69, // 68: shomei.events.Event.signatures_required:type_name -> shomei.events.SignaturesRequired
 	70, // 69: shomei.events.Event.four_eyes_defined:type_name -> shomei.events.FourEyesDefined
 	71, // 70: shomei.events.Event.sign_in_refused:type_name -> shomei.events.SignInRefused
-	72, // 71: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
-	73, // 72: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
-	74, // 73: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
-	75, // 74: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
-	76, // 75: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
-	77, // 76: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
-	78, // 77: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
-	79, // 78: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
-	80, // 79: shomei.events.Event.master_key_changed:type_name -> shomei.events.MasterKeyChanged
-	81, // 80: shomei.events.Event.program_user_revoked:type_name -> shomei.events.ProgramUserRevoked
-	82, // 81: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
-	83, // 82: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
-	84, // 83: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
-	85, // 84: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
-	86, // 85: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
-	87, // 86: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
-	88, // 87: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	89, // 88: shomei.events.Event.disclosure_asked:type_name -> shomei.events.DisclosureAsked
-	90, // 89: shomei.events.Event.disclosure_released:type_name -> shomei.events.DisclosureReleased
-	91, // 90: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	92, // 91: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	93, // 92: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	94, // 93: shomei.events.Event.approval_asked:type_name -> shomei.events.ApprovalAsked
-	95, // 94: shomei.events.Event.approval_given:type_name -> shomei.events.ApprovalGiven
-	96, // 95: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
-	97, // 96: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
-	98, // 97: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
-	98, // [98:98] is the sub-list for method output_type
-	98, // [98:98] is the sub-list for method input_type
-	98, // [98:98] is the sub-list for extension type_name
-	98, // [98:98] is the sub-list for extension extendee
-	0,  // [0:98] is the sub-list for field type_name
+	72, // 71: shomei.events.Event.officer_claim_refused:type_name -> shomei.events.OfficerClaimRefused
+	73, // 72: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
+	74, // 73: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
+	75, // 74: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
+	76, // 75: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
+	77, // 76: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
+	78, // 77: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
+	79, // 78: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
+	80, // 79: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
+	81, // 80: shomei.events.Event.master_key_changed:type_name -> shomei.events.MasterKeyChanged
+	82, // 81: shomei.events.Event.program_user_revoked:type_name -> shomei.events.ProgramUserRevoked
+	83, // 82: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
+	84, // 83: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
+	85, // 84: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
+	86, // 85: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
+	87, // 86: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
+	88, // 87: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
+	89, // 88: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	90, // 89: shomei.events.Event.disclosure_asked:type_name -> shomei.events.DisclosureAsked
+	91, // 90: shomei.events.Event.disclosure_released:type_name -> shomei.events.DisclosureReleased
+	92, // 91: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	93, // 92: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	94, // 93: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	95, // 94: shomei.events.Event.approval_asked:type_name -> shomei.events.ApprovalAsked
+	96, // 95: shomei.events.Event.approval_given:type_name -> shomei.events.ApprovalGiven
+	97, // 96: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
+	98, // 97: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
+	99, // 98: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
+	99, // [99:99] is the sub-list for method output_type
+	99, // [99:99] is the sub-list for method input_type
+	99, // [99:99] is the sub-list for extension type_name
+	99, // [99:99] is the sub-list for extension extendee
+	0,  // [0:99] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2607,6 +2626,7 @@ func file_commit_proto_init() {
 		(*Event_SignaturesRequired)(nil),
 		(*Event_FourEyesDefined)(nil),
 		(*Event_SignInRefused)(nil),
+		(*Event_OfficerClaimRefused)(nil),
 		(*Event_LogOpened)(nil),
 		(*Event_GenerationActivated)(nil),
 		(*Event_BlockLeased)(nil),

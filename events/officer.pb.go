@@ -252,7 +252,9 @@ type PasskeyEnrolled struct {
 	RelyingParty string `protobuf:"bytes,4,opt,name=relying_party,json=relyingParty,proto3" json:"relying_party,omitempty"`
 	Aaguid       []byte `protobuf:"bytes,5,opt,name=aaguid,proto3" json:"aaguid,omitempty"`
 	// software: the key is held by a program, for demonstrations and simulations. It is believed nowhere else.
-	Software      bool `protobuf:"varint,6,opt,name=software,proto3" json:"software,omitempty"`
+	Software bool `protobuf:"varint,6,opt,name=software,proto3" json:"software,omitempty"`
+	// code_sha256 is that of the invitation by which it was enrolled.
+	CodeSha256    []byte `protobuf:"bytes,7,opt,name=code_sha256,json=codeSha256,proto3" json:"code_sha256,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -327,6 +329,13 @@ func (x *PasskeyEnrolled) GetSoftware() bool {
 		return x.Software
 	}
 	return false
+}
+
+func (x *PasskeyEnrolled) GetCodeSha256() []byte {
+	if x != nil {
+		return x.CodeSha256
+	}
+	return nil
 }
 
 // PasskeyRetired: what this key signs is not believed from now on.
@@ -554,6 +563,61 @@ func (x *SignInRefused) GetReason() string {
 	return ""
 }
 
+// OfficerClaimRefused: what a claim asks about officers can't be done.
+type OfficerClaimRefused struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// officer is whom the claim is about; empty where it is about nobody.
+	Officer string `protobuf:"bytes,1,opt,name=officer,proto3" json:"officer,omitempty"`
+	// reason is a word of pkg/officer.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OfficerClaimRefused) Reset() {
+	*x = OfficerClaimRefused{}
+	mi := &file_officer_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OfficerClaimRefused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OfficerClaimRefused) ProtoMessage() {}
+
+func (x *OfficerClaimRefused) ProtoReflect() protoreflect.Message {
+	mi := &file_officer_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OfficerClaimRefused.ProtoReflect.Descriptor instead.
+func (*OfficerClaimRefused) Descriptor() ([]byte, []int) {
+	return file_officer_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *OfficerClaimRefused) GetOfficer() string {
+	if x != nil {
+		return x.Officer
+	}
+	return ""
+}
+
+func (x *OfficerClaimRefused) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // ApprovalAsked: an act waits for a second officer, whole.
 type ApprovalAsked struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -577,7 +641,7 @@ type ApprovalAsked struct {
 
 func (x *ApprovalAsked) Reset() {
 	*x = ApprovalAsked{}
-	mi := &file_officer_proto_msgTypes[8]
+	mi := &file_officer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -589,7 +653,7 @@ func (x *ApprovalAsked) String() string {
 func (*ApprovalAsked) ProtoMessage() {}
 
 func (x *ApprovalAsked) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[8]
+	mi := &file_officer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -602,7 +666,7 @@ func (x *ApprovalAsked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalAsked.ProtoReflect.Descriptor instead.
 func (*ApprovalAsked) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{8}
+	return file_officer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ApprovalAsked) GetOffice() string {
@@ -679,7 +743,7 @@ type ApprovalGiven struct {
 
 func (x *ApprovalGiven) Reset() {
 	*x = ApprovalGiven{}
-	mi := &file_officer_proto_msgTypes[9]
+	mi := &file_officer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -691,7 +755,7 @@ func (x *ApprovalGiven) String() string {
 func (*ApprovalGiven) ProtoMessage() {}
 
 func (x *ApprovalGiven) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[9]
+	mi := &file_officer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -704,7 +768,7 @@ func (x *ApprovalGiven) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalGiven.ProtoReflect.Descriptor instead.
 func (*ApprovalGiven) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{9}
+	return file_officer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ApprovalGiven) GetOfficer() string {
@@ -734,7 +798,7 @@ type ApprovalRefused struct {
 
 func (x *ApprovalRefused) Reset() {
 	*x = ApprovalRefused{}
-	mi := &file_officer_proto_msgTypes[10]
+	mi := &file_officer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -746,7 +810,7 @@ func (x *ApprovalRefused) String() string {
 func (*ApprovalRefused) ProtoMessage() {}
 
 func (x *ApprovalRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[10]
+	mi := &file_officer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -759,7 +823,7 @@ func (x *ApprovalRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalRefused.ProtoReflect.Descriptor instead.
 func (*ApprovalRefused) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{10}
+	return file_officer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ApprovalRefused) GetOfficer() string {
@@ -793,7 +857,7 @@ type ApprovalWithdrawn struct {
 
 func (x *ApprovalWithdrawn) Reset() {
 	*x = ApprovalWithdrawn{}
-	mi := &file_officer_proto_msgTypes[11]
+	mi := &file_officer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -805,7 +869,7 @@ func (x *ApprovalWithdrawn) String() string {
 func (*ApprovalWithdrawn) ProtoMessage() {}
 
 func (x *ApprovalWithdrawn) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[11]
+	mi := &file_officer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -818,7 +882,7 @@ func (x *ApprovalWithdrawn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalWithdrawn.ProtoReflect.Descriptor instead.
 func (*ApprovalWithdrawn) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{11}
+	return file_officer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ApprovalWithdrawn) GetOfficer() string {
@@ -837,7 +901,7 @@ type ApprovalLapsed struct {
 
 func (x *ApprovalLapsed) Reset() {
 	*x = ApprovalLapsed{}
-	mi := &file_officer_proto_msgTypes[12]
+	mi := &file_officer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -849,7 +913,7 @@ func (x *ApprovalLapsed) String() string {
 func (*ApprovalLapsed) ProtoMessage() {}
 
 func (x *ApprovalLapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[12]
+	mi := &file_officer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -862,7 +926,7 @@ func (x *ApprovalLapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalLapsed.ProtoReflect.Descriptor instead.
 func (*ApprovalLapsed) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{12}
+	return file_officer_proto_rawDescGZIP(), []int{13}
 }
 
 // OfficerKey is one passkey of an officer, as counters have it.
@@ -878,7 +942,7 @@ type OfficerKey struct {
 
 func (x *OfficerKey) Reset() {
 	*x = OfficerKey{}
-	mi := &file_officer_proto_msgTypes[13]
+	mi := &file_officer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +954,7 @@ func (x *OfficerKey) String() string {
 func (*OfficerKey) ProtoMessage() {}
 
 func (x *OfficerKey) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[13]
+	mi := &file_officer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,7 +967,7 @@ func (x *OfficerKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfficerKey.ProtoReflect.Descriptor instead.
 func (*OfficerKey) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{13}
+	return file_officer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *OfficerKey) GetCredential() []byte {
@@ -953,7 +1017,7 @@ type OfficeOfficer struct {
 
 func (x *OfficeOfficer) Reset() {
 	*x = OfficeOfficer{}
-	mi := &file_officer_proto_msgTypes[14]
+	mi := &file_officer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -965,7 +1029,7 @@ func (x *OfficeOfficer) String() string {
 func (*OfficeOfficer) ProtoMessage() {}
 
 func (x *OfficeOfficer) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[14]
+	mi := &file_officer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -978,7 +1042,7 @@ func (x *OfficeOfficer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfficeOfficer.ProtoReflect.Descriptor instead.
 func (*OfficeOfficer) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{14}
+	return file_officer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *OfficeOfficer) GetOfficer() string {
@@ -1055,7 +1119,7 @@ type OfficeOfficers struct {
 
 func (x *OfficeOfficers) Reset() {
 	*x = OfficeOfficers{}
-	mi := &file_officer_proto_msgTypes[15]
+	mi := &file_officer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1131,7 @@ func (x *OfficeOfficers) String() string {
 func (*OfficeOfficers) ProtoMessage() {}
 
 func (x *OfficeOfficers) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[15]
+	mi := &file_officer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1144,7 @@ func (x *OfficeOfficers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfficeOfficers.ProtoReflect.Descriptor instead.
 func (*OfficeOfficers) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{15}
+	return file_officer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OfficeOfficers) GetOfficers() []*OfficeOfficer {
@@ -1135,7 +1199,7 @@ type OpenApproval struct {
 
 func (x *OpenApproval) Reset() {
 	*x = OpenApproval{}
-	mi := &file_officer_proto_msgTypes[16]
+	mi := &file_officer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1147,7 +1211,7 @@ func (x *OpenApproval) String() string {
 func (*OpenApproval) ProtoMessage() {}
 
 func (x *OpenApproval) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[16]
+	mi := &file_officer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1160,7 +1224,7 @@ func (x *OpenApproval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenApproval.ProtoReflect.Descriptor instead.
 func (*OpenApproval) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{16}
+	return file_officer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *OpenApproval) GetId() string {
@@ -1240,7 +1304,7 @@ const file_officer_proto_rawDesc = "" +
 	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1f\n" +
 	"\vcode_sha256\x18\x02 \x01(\fR\n" +
 	"codeSha256\x12\x19\n" +
-	"\buntil_ms\x18\x03 \x01(\x03R\auntilMs\"\xc3\x01\n" +
+	"\buntil_ms\x18\x03 \x01(\x03R\auntilMs\"\xe4\x01\n" +
 	"\x0fPasskeyEnrolled\x12\x18\n" +
 	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1e\n" +
 	"\n" +
@@ -1250,7 +1314,9 @@ const file_officer_proto_rawDesc = "" +
 	"public_key\x18\x03 \x01(\fR\tpublicKey\x12#\n" +
 	"\rrelying_party\x18\x04 \x01(\tR\frelyingParty\x12\x16\n" +
 	"\x06aaguid\x18\x05 \x01(\fR\x06aaguid\x12\x1a\n" +
-	"\bsoftware\x18\x06 \x01(\bR\bsoftware\"J\n" +
+	"\bsoftware\x18\x06 \x01(\bR\bsoftware\x12\x1f\n" +
+	"\vcode_sha256\x18\a \x01(\fR\n" +
+	"codeSha256\"J\n" +
 	"\x0ePasskeyRetired\x12\x18\n" +
 	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1e\n" +
 	"\n" +
@@ -1265,7 +1331,10 @@ const file_officer_proto_rawDesc = "" +
 	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x14\n" +
 	"\x05claim\x18\x03 \x01(\tR\x05claim\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x9a\x02\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"G\n" +
+	"\x13OfficerClaimRefused\x12\x18\n" +
+	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x9a\x02\n" +
 	"\rApprovalAsked\x12\x16\n" +
 	"\x06office\x18\x01 \x01(\tR\x06office\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x10\n" +
@@ -1335,33 +1404,34 @@ func file_officer_proto_rawDescGZIP() []byte {
 	return file_officer_proto_rawDescData
 }
 
-var file_officer_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_officer_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_officer_proto_goTypes = []any{
-	(*OfficerEnrolled)(nil),    // 0: shomei.events.OfficerEnrolled
-	(*OfficerRetired)(nil),     // 1: shomei.events.OfficerRetired
-	(*OfficerInvited)(nil),     // 2: shomei.events.OfficerInvited
-	(*PasskeyEnrolled)(nil),    // 3: shomei.events.PasskeyEnrolled
-	(*PasskeyRetired)(nil),     // 4: shomei.events.PasskeyRetired
-	(*SignaturesRequired)(nil), // 5: shomei.events.SignaturesRequired
-	(*FourEyesDefined)(nil),    // 6: shomei.events.FourEyesDefined
-	(*SignInRefused)(nil),      // 7: shomei.events.SignInRefused
-	(*ApprovalAsked)(nil),      // 8: shomei.events.ApprovalAsked
-	(*ApprovalGiven)(nil),      // 9: shomei.events.ApprovalGiven
-	(*ApprovalRefused)(nil),    // 10: shomei.events.ApprovalRefused
-	(*ApprovalWithdrawn)(nil),  // 11: shomei.events.ApprovalWithdrawn
-	(*ApprovalLapsed)(nil),     // 12: shomei.events.ApprovalLapsed
-	(*OfficerKey)(nil),         // 13: shomei.events.OfficerKey
-	(*OfficeOfficer)(nil),      // 14: shomei.events.OfficeOfficer
-	(*OfficeOfficers)(nil),     // 15: shomei.events.OfficeOfficers
-	(*OpenApproval)(nil),       // 16: shomei.events.OpenApproval
-	(*Sealed)(nil),             // 17: shomei.events.Sealed
+	(*OfficerEnrolled)(nil),     // 0: shomei.events.OfficerEnrolled
+	(*OfficerRetired)(nil),      // 1: shomei.events.OfficerRetired
+	(*OfficerInvited)(nil),      // 2: shomei.events.OfficerInvited
+	(*PasskeyEnrolled)(nil),     // 3: shomei.events.PasskeyEnrolled
+	(*PasskeyRetired)(nil),      // 4: shomei.events.PasskeyRetired
+	(*SignaturesRequired)(nil),  // 5: shomei.events.SignaturesRequired
+	(*FourEyesDefined)(nil),     // 6: shomei.events.FourEyesDefined
+	(*SignInRefused)(nil),       // 7: shomei.events.SignInRefused
+	(*OfficerClaimRefused)(nil), // 8: shomei.events.OfficerClaimRefused
+	(*ApprovalAsked)(nil),       // 9: shomei.events.ApprovalAsked
+	(*ApprovalGiven)(nil),       // 10: shomei.events.ApprovalGiven
+	(*ApprovalRefused)(nil),     // 11: shomei.events.ApprovalRefused
+	(*ApprovalWithdrawn)(nil),   // 12: shomei.events.ApprovalWithdrawn
+	(*ApprovalLapsed)(nil),      // 13: shomei.events.ApprovalLapsed
+	(*OfficerKey)(nil),          // 14: shomei.events.OfficerKey
+	(*OfficeOfficer)(nil),       // 15: shomei.events.OfficeOfficer
+	(*OfficeOfficers)(nil),      // 16: shomei.events.OfficeOfficers
+	(*OpenApproval)(nil),        // 17: shomei.events.OpenApproval
+	(*Sealed)(nil),              // 18: shomei.events.Sealed
 }
 var file_officer_proto_depIdxs = []int32{
-	17, // 0: shomei.events.OfficerEnrolled.sealed_name:type_name -> shomei.events.Sealed
-	17, // 1: shomei.events.ApprovalAsked.sealed_claim:type_name -> shomei.events.Sealed
-	17, // 2: shomei.events.ApprovalRefused.sealed_why:type_name -> shomei.events.Sealed
-	13, // 3: shomei.events.OfficeOfficer.keys:type_name -> shomei.events.OfficerKey
-	14, // 4: shomei.events.OfficeOfficers.officers:type_name -> shomei.events.OfficeOfficer
+	18, // 0: shomei.events.OfficerEnrolled.sealed_name:type_name -> shomei.events.Sealed
+	18, // 1: shomei.events.ApprovalAsked.sealed_claim:type_name -> shomei.events.Sealed
+	18, // 2: shomei.events.ApprovalRefused.sealed_why:type_name -> shomei.events.Sealed
+	14, // 3: shomei.events.OfficeOfficer.keys:type_name -> shomei.events.OfficerKey
+	15, // 4: shomei.events.OfficeOfficers.officers:type_name -> shomei.events.OfficeOfficer
 	5,  // [5:5] is the sub-list for method output_type
 	5,  // [5:5] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
@@ -1381,7 +1451,7 @@ func file_officer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_officer_proto_rawDesc), len(file_officer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

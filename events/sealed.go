@@ -42,3 +42,12 @@ func SealedOf(body Body) *Sealed {
 	}
 	return nil
 }
+
+// SealedFor returns whose key an event's sealed part needs: that of the aggregate with this id, but for an act that waits for a
+// second officer, which is sealed with its person's if it is about one.
+func SealedFor(id string, body Body) string {
+	if asked, ok := body.(*ApprovalAsked); ok && asked.Subscriber != "" {
+		return asked.Subscriber
+	}
+	return id
+}

@@ -23,6 +23,9 @@ const (
 	caseQuestionContext   = "shomei case question 1\x00"
 	caseAnswerContext     = "shomei case answer 1\x00"
 
+	approvalQuestionContext = "shomei approval question 1\x00"
+	approvalAnswerContext   = "shomei approval answer 1\x00"
+
 	vaultRequestContext  = "shomei vault request 1\x00"
 	registerBatchContext = "shomei register batch 1\x00"
 )
@@ -218,6 +221,35 @@ func SignCaseAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedCaseAnswer, err
 // The error is ErrSignature.
 func (s *SealedCaseAnswer) Verify() error {
 	return verify("case answer", s.GetWriter(), signingInput(caseAnswerContext, s.GetSealed()), s.GetSignature())
+}
+
+// SignApprovalQuestion signs an encoded ApprovalQuestion as the counter.
+func SignApprovalQuestion(question []byte, counter nkeys.KeyPair) (*SignedApprovalQuestion, error) {
+	_, signature, err := sign(counter, signingInput(approvalQuestionContext, question))
+	if err != nil {
+		return nil, fmt.Errorf("signing a question about acts that wait: %w", err)
+	}
+	return &SignedApprovalQuestion{Question: question, Signature: signature}, nil
+}
+
+// Verify checks that the counter with this public nkey signed the question. The error is ErrSignature.
+func (s *SignedApprovalQuestion) Verify(counter string) error {
+	return verify("approval question", counter, signingInput(approvalQuestionContext, s.GetQuestion()), s.GetSignature())
+}
+
+// SignApprovalAnswer signs an ApprovalAnswer that is already sealed to its counter.
+func SignApprovalAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedApprovalAnswer, error) {
+	public, signature, err := sign(writer, signingInput(approvalAnswerContext, sealed))
+	if err != nil {
+		return nil, fmt.Errorf("signing the answer about acts that wait: %w", err)
+	}
+	return &SealedApprovalAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
+}
+
+// Verify checks that the writer named in s signed the sealed bytes. The counter decides whether to trust that writer.
+// The error is ErrSignature.
+func (s *SealedApprovalAnswer) Verify() error {
+	return verify("approval answer", s.GetWriter(), signingInput(approvalAnswerContext, s.GetSealed()), s.GetSignature())
 }
 
 // SignVaultRequest signs an encoded VaultRequest as the service that asks.

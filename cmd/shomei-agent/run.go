@@ -17,6 +17,7 @@ import (
 
 	"shomei/pkg/counterlink"
 	"shomei/pkg/httpd"
+	"shomei/pkg/officer"
 	"shomei/pkg/ops"
 	"shomei/pkg/page"
 	"shomei/services/agent"
@@ -98,9 +99,30 @@ func runCounter(cmd *cobra.Command, lang *language, f runFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	fmt.Fprintf(cmd.OutOrStdout(), "http://%s/\n", listener.Addr())
+	fmt.Fprintf(cmd.OutOrStdout(), "http://%s/\n", byName(listener.Addr()))
 	fmt.Fprintf(cmd.OutOrStdout(), lang.say("端末 %s の画面です。Ctrl-C で終わります。\n", "Pages of counter %s. Ctrl-C ends.\n"), s.bundle.Counter)
 	return s.run(cmd.Context(), listener)
+}
+
+// byName returns an address of this machine by its name, if that leads there: passkeys belong to names.
+func byName(address net.Addr) string {
+	host, port, err := net.SplitHostPort(address.String())
+	if err != nil || host != "127.0.0.1" && host != "::1" {
+		return address.String()
+	}
+	return net.JoinHostPort(officer.Counters, port)
+}
+
+// softOfficer returns the officer of a demonstration's bundle, nil for any other.
+func softOfficer(b counterlink.Bundle, secrets counterlink.Secrets) (*desk.SoftOfficer, error) {
+	if b.Officer == "" || secrets.OfficerKey == nil {
+		return nil, nil
+	}
+	key, err := officer.ParseSoftKey(secrets.OfficerKey)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", counterlink.ErrBundle, b.OfficerKey, err)
+	}
+	return &desk.SoftOfficer{Officer: b.Officer, Key: key}, nil
 }
 
 // listenLoopback opens the pages' port; without sign-in they must not leave the machine.
@@ -143,8 +165,12 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray)
 	if missing := page.Missing(); len(missing) > 0 {
 		s.logger.Warn("this build's pages lack their style: build it with make build", "missing", missing)
 	}
+	soft, err := softOfficer(s.bundle, secrets)
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
 	s.desk, err = desk.New(desk.Config{
-		Counter: s.counter, Name: s.bundle.Counter, Office: s.bundle.Office, Tray: tray, Logger: s.logger,
+		Counter: s.counter, Name: s.bundle.Counter, Office: s.bundle.Office, Soft: soft, Tray: tray, Logger: s.logger,
 	})
 	if err != nil {
 		return errors.Join(err, s.close())

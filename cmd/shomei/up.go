@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,7 +61,7 @@ func (a *app) up(cmd *cobra.Command, page, desk string) error {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	a.greet(cmd, page, desk, h.ListURL())
+	a.greet(cmd, page, counter.address, h.ListURL())
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	go func() { <-counter.ended; cancel() }()
@@ -71,6 +72,8 @@ func (a *app) up(cmd *cobra.Command, page, desk string) error {
 // counterProgram is the counter's own program, started beside this one.
 type counterProgram struct {
 	process *tether.Process
+	// address is where its pages are, HOST:PORT.
+	address string
 	ended   chan struct{}
 	err     error // how it ended
 }
@@ -97,10 +100,11 @@ func (a *app) startCounter(ctx context.Context, h *hub.Hub, bundle, listen strin
 		return nil, fmt.Errorf("starting the counter's program: %w; build it with make build", err)
 	}
 	lines := bufio.NewReader(out)
-	if _, err := lines.ReadString('\n'); err != nil { // its first line is the address it listens on
+	address, err := lines.ReadString('\n') // its first line
+	if err != nil {
 		return nil, fmt.Errorf("starting the counter's program: %w; it says above why", errors.Join(process.Wait(), ctx.Err()))
 	}
-	c := &counterProgram{process: process, ended: make(chan struct{})}
+	c := &counterProgram{process: process, address: strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(address), "http://"), "/"), ended: make(chan struct{})}
 	go func() {
 		_, _ = io.Copy(io.Discard, lines)
 		c.err = process.Wait()

@@ -60,6 +60,10 @@ type Bundle struct {
 	OldCardKey string `toml:"card_key_file,omitempty"`
 	// Clock is the file of the hub's settable clock; empty: the system clock.
 	Clock string `toml:"clock,omitempty"`
+	// Officer is the officer of a demonstration, and OfficerKey the file with that officer's key, with which the counter signs by
+	// itself; both are empty at a real counter.
+	Officer    string `toml:"officer,omitempty"`
+	OfficerKey string `toml:"officer_key_file,omitempty"`
 	// JWT is the content of JWTFile; empty in a bundle from before the hub had accounts.
 	JWT string `toml:"-"`
 
@@ -149,6 +153,8 @@ type Secrets struct {
 	HubSealKey hpke.PublicKey
 	// FactoryKey is the key to seal the transport keys of new cards to; nil if the bundle names none.
 	FactoryKey hpke.PublicKey
+	// OfficerKey is the demonstration's officer's (officer.ParseSoftKey); nil if the bundle names none.
+	OfficerKey []byte
 }
 
 // Secrets reads the key files of a bundle that ReadBundle returned.
@@ -172,6 +178,9 @@ func (b Bundle) Secrets() (Secrets, error) {
 	}
 	if err == nil && b.FactoryKey != "" {
 		s.FactoryKey, err = b.Factory()
+	}
+	if err == nil && b.OfficerKey != "" {
+		err = b.read(b.OfficerKey, &s.OfficerKey)
 	}
 	if err != nil {
 		return s, fmt.Errorf("%w: keys of counter %s: %w", ErrBundle, b.Counter, err)

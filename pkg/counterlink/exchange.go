@@ -30,6 +30,8 @@ var (
 	cardExchange   = exchange{"card request", sayCard, "shomei card answer 1\x00"}
 	personExchange = exchange{"question about a person", sayPerson, "shomei person answer 1\x00"}
 	caseExchange   = exchange{"question about a case", sayCase, "shomei case answer 1\x00"}
+
+	approvalExchange = exchange{"question about acts that wait", sayApproval, "shomei approval answer 1\x00"}
 )
 
 const nonceSize = 16

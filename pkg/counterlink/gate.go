@@ -317,7 +317,7 @@ func (g *guard) said(m *nats.Msg) {
 		g.greet(m)
 	case kind == sayCard: // signed, as are the next two; the card's own commits bound it
 		g.ask(kind, m)
-	case kind == sayPerson, kind == sayCase:
+	case kind == sayPerson, kind == sayCase, kind == sayApproval:
 		if wait := spend(time.Now(), 1, g.limits.questions); wait > 0 {
 			g.busy(m, wait)
 			return

@@ -25,6 +25,8 @@ const (
 	sayPerson = "person"
 	// sayCase asks for applications that await the answer to a letter; it is signed.
 	sayCase = "case"
+	// sayApproval asks which acts wait for a second officer, and what one of them is; it is signed.
+	sayApproval = "approval"
 )
 
 // Header fields of claims, commands and answers, besides those of the link-up.

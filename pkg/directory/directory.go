@@ -32,10 +32,11 @@ type Directory struct {
 	counters    map[string][]enrolment  // by time
 	retired     map[string][]retirement
 	aside       map[string]Aside
+	approvals   map[string]Approval
 	readers     []FeedReader
 	trial       bool                        // simulated, or a demonstration
 	officers    map[string]*officer.History // by office
-	revisions   map[string]uint64           // of offices, the newest that was read
+	revisions   map[string]uint64           // of offices, the newest up to which all were read
 	generations ca.Generations
 	positions   eventlog.Positions
 	// unreadable holds the offices and authorities with an unreadable commit, by kind and id, and why.
@@ -59,14 +60,14 @@ type definition struct {
 func Open(ctx context.Context, log *eventlog.Log) (*Directory, error) {
 	d := &Directory{
 		taken: make(map[commit]struct{}), offices: make(map[string][]definition), counters: make(map[string][]enrolment),
-		retired: make(map[string][]retirement), aside: make(map[string]Aside), officers: make(map[string]*officer.History),
+		retired: make(map[string][]retirement), aside: make(map[string]Aside), officers: make(map[string]*officer.History), approvals: make(map[string]Approval),
 		revisions: make(map[string]uint64), unreadable: make(map[string]error),
 	}
 	return d, d.Refresh(ctx, log)
 }
 
 // kinds lists the aggregates that the directory reads.
-var kinds = []string{events.KindOffice, events.KindAuthority, events.KindQuarantine}
+var kinds = []string{events.KindOffice, events.KindAuthority, events.KindQuarantine, events.KindApproval}
 
 // Refresh reads what is new in the log, for callers that can't wait for the follower. An office or authority that can't
 // be read is recorded as such (Unreadable) and doesn't prevent reading the others.
@@ -171,10 +172,12 @@ func (d *Directory) take(r eventlog.Record) error {
 	if _, known := d.taken[key]; known {
 		return nil
 	}
+	defer d.advance(r)
 	for i, e := range r.Commit.GetEvents() {
 		at := moment{ms: e.RecordedMs, revision: key.revision, index: uint64(i)}
 		if r.Kind == events.KindOffice {
 			d.takeOfficer(r.ID, at, r.Commit.GetActor(), events.BodyOf(e))
+			d.taken[key] = struct{}{}
 		}
 		switch b := events.BodyOf(e).(type) {
 		case *events.OfficeDefined:
@@ -199,6 +202,10 @@ func (d *Directory) take(r eventlog.Record) error {
 			d.aside[r.ID] = Aside{ID: r.ID, Counter: b.Counter, Number: b.Number, Why: b.Why, Beyond: b.Beyond, Since: time.UnixMilli(at.ms)}
 		case *events.QuarantineResolved:
 			delete(d.aside, r.ID)
+		case *events.ApprovalAsked:
+			d.waits(r.ID, b, time.UnixMilli(at.ms))
+		case *events.ApprovalGiven, *events.ApprovalRefused, *events.ApprovalWithdrawn, *events.ApprovalLapsed:
+			d.approvals[r.ID] = Approval{ID: r.ID, over: true}
 		default:
 			continue
 		}

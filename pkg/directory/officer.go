@@ -6,17 +6,32 @@ import (
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/officer"
 )
 
 func (d *Directory) takeOfficer(office string, at moment, actor *events.Actor, body events.Body) {
-	d.revisions[office] = max(d.revisions[office], at.revision)
 	h := d.officers[office]
 	if h == nil {
 		h = &officer.History{}
 		d.officers[office] = h
 	}
 	h.Add(officer.Position{Revision: at.revision, Index: at.index}, time.UnixMilli(at.ms), actor, body)
+}
+
+// advance notes how far an office's history has been read without a gap: a process learns its own commits before those of others
+// that came earlier.
+func (d *Directory) advance(r eventlog.Record) {
+	if r.Kind != events.KindOffice {
+		return
+	}
+	for {
+		next := commit{r.Kind, r.ID, d.revisions[r.ID] + 1}
+		if _, known := d.taken[next]; !known {
+			return
+		}
+		d.revisions[r.ID]++
+	}
 }
 
 // OfficersOf returns an office's officers, and what it demands of them, as of a moment.
@@ -34,7 +49,7 @@ func (d *Directory) officersOf(office string, at time.Time) officer.Office {
 	return h.At(office, at)
 }
 
-// Revision returns the newest revision of an office that the directory has read.
+// Revision returns the newest revision of an office up to which the directory has read everything.
 func (d *Directory) Revision(office string) uint64 {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -79,6 +94,48 @@ func (d *Directory) OfficersAt(office string, at time.Time) []officer.Officer {
 		return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Home, b.Home))
 	})
 	return all
+}
+
+// CodeTaken reports whether an officer of another office acts under a code at one of some offices, or did: two of one code there
+// would be one to everybody who reads the log.
+func (d *Directory) CodeTaken(code, home string, offices []string, at time.Time) bool {
+	return slices.ContainsFunc(append(offices, home), func(office string) bool {
+		return slices.ContainsFunc(d.OfficersAt(office, at), func(o officer.Officer) bool { return o.Code == code && o.Home != home })
+	})
+}
+
+// OfficesOf returns the further offices where an officer of an office may act or ever might.
+func (d *Directory) OfficesOf(office, code string) []string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if h := d.officers[office]; h != nil {
+		return h.Offices(code)
+	}
+	return nil
+}
+
+// OfficersAsOf returns the time of the newest event about officers, of any office.
+func (d *Directory) OfficersAsOf() (newest time.Time) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, h := range d.officers {
+		if at := h.AsOf(); at.After(newest) {
+			newest = at
+		}
+	}
+	return newest
+}
+
+// CredentialTaken reports whether a passkey of that credential id is or was ever enrolled, at any office.
+func (d *Directory) CredentialTaken(credential []byte) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, h := range d.officers {
+		if h.Has(credential) {
+			return true
+		}
+	}
+	return false
 }
 
 // Trial reports whether the log is a simulation's or a demonstration's, where passkeys in software are believed.

@@ -29,6 +29,8 @@ type Envelope struct {
 	Traceparent string
 	// Actor is who acted, SecondOfficer who approved it.
 	Actor, SecondOfficer *events.Actor
+	// Proof is what the actor signed, SecondProof what the second officer did; nil: nothing.
+	Proof, SecondProof *events.ActProof
 	// Receipt is the evidence for the filed times, if that is less than a confirmed clock.
 	Receipt *events.ReceiptEvidence
 	// Redelivered: the command may have been answered long ago, so the whole history is searched for it.
@@ -279,7 +281,7 @@ func (u *update) commit(h head, now time.Time, decided []*events.Event) *events.
 		Kind: u.target.kind, Id: u.target.id, Revision: h.revision + 1, PreviousHash: h.hash, Schema: schema,
 		CommandId: u.env.CommandID, CausationId: u.env.CausationID, CorrelationId: u.env.CorrelationID,
 		Actor: u.env.Actor, SecondOfficer: u.env.SecondOfficer, Office: u.env.Office, Counter: u.env.Counter,
-		Traceparent: u.env.Traceparent, Events: decided, Receipt: u.env.Receipt,
+		Traceparent: u.env.Traceparent, Events: decided, Receipt: u.env.Receipt, Proof: u.env.Proof, SecondProof: u.env.SecondProof,
 	}
 }
 

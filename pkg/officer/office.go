@@ -47,12 +47,38 @@ const (
 	SamePerson Reason = "same-person"
 )
 
+// Why what is asked about officers can't be done.
+const (
+	// CodeTaken: an officer of another office acts there under that code.
+	CodeTaken Reason = "code-taken"
+	// IllFormed: a role, an office, a day or an area is none.
+	IllFormed Reason = "ill-formed"
+	// NoInvitation: no invitation has that code, or it has ended or was used.
+	NoInvitation Reason = "no-invitation"
+	// KeyTaken: the passkey is somebody's already, or is of a kind that can't be verified.
+	KeyTaken Reason = "key-taken"
+	// TwoNeeded: an officer who has a passkey is invited anew by two administrators.
+	TwoNeeded Reason = "two-administrators"
+	// InForce: signatures are required already, and can't be waived by a later day.
+	InForce Reason = "in-force"
+)
+
+// Reasons lists all words of reasons.
+func Reasons() []Reason {
+	return []Reason{
+		Unsigned, Unknown, Ambiguous, Retired, OutOfTerm, NotAllowed, UnknownKey, OtherBytes, OtherOrigin, Unverified, BadSignature, Software, SamePerson,
+		CodeTaken, IllFormed, NoInvitation, KeyTaken, TwoNeeded, InForce,
+	}
+}
+
 // Passkey is a key with which an officer signs.
 type Passkey struct {
 	Credential   []byte
 	PublicKey    []byte // a COSE_Key
 	RelyingParty string
 	Software     bool
+	// CodeSHA256 is that of the invitation by which it was enrolled.
+	CodeSHA256 []byte
 	// From and Until bound the time in which it is believed; a zero Until has not come.
 	From, Until time.Time
 }
@@ -90,6 +116,27 @@ func (o Officer) Key(credential []byte) (Passkey, error) {
 	return Passkey{}, UnknownKey
 }
 
+// HasKey reports whether the officer has a passkey to sign with.
+func (o Officer) HasKey() bool {
+	return slices.ContainsFunc(o.Passkeys, func(k Passkey) bool { return k.Until.IsZero() })
+}
+
+// Invitation returns the invitation by which the officer can enrol a passkey at a relying party: the newest, unless it has ended
+// or was used there. The error is NoInvitation.
+func (o Officer) Invitation(relyingParty string, at time.Time) (Invitation, error) {
+	if len(o.Invitations) == 0 {
+		return Invitation{}, NoInvitation
+	}
+	newest := o.Invitations[len(o.Invitations)-1]
+	used := slices.ContainsFunc(o.Passkeys, func(k Passkey) bool {
+		return k.RelyingParty == relyingParty && bytes.Equal(k.CodeSHA256, newest.CodeSHA256)
+	})
+	if used || !at.Before(newest.Until) {
+		return Invitation{}, NoInvitation
+	}
+	return newest, nil
+}
+
 // InTerm returns why an officer can't act on a day, or nil. Errors: Retired, OutOfTerm.
 func (o Officer) InTerm(on civil.Date) error {
 	switch {
@@ -123,16 +170,52 @@ type History struct {
 
 // Add adds an event of the office, recorded at a time; others than those about officers are passed over.
 func (h *History) Add(at Position, recorded time.Time, actor *events.Actor, body events.Body) {
-	switch body.(type) {
-	case *events.OfficerEnrolled, *events.OfficerRetired, *events.OfficerInvited, *events.PasskeyEnrolled, *events.PasskeyRetired,
-		*events.SignaturesRequired, *events.FourEyesDefined:
+	if IsAbout(body) {
 		h.entries = append(h.entries, entry{at, recorded, actor.GetKind(), body})
 		h.sorted = false
 	}
 }
 
+// IsAbout reports whether an event says who may act at an office, or what the office demands.
+func IsAbout(body events.Body) bool {
+	switch body.(type) {
+	case *events.OfficerEnrolled, *events.OfficerRetired, *events.OfficerInvited, *events.PasskeyEnrolled, *events.PasskeyRetired,
+		*events.SignaturesRequired, *events.FourEyesDefined:
+		return true
+	}
+	return false
+}
+
+// Offices returns the further offices where an officer may act or ever might, each perhaps more than once.
+func (h *History) Offices(code string) (offices []string) {
+	for _, e := range h.entries {
+		if enrolled, ok := e.body.(*events.OfficerEnrolled); ok && enrolled.Officer == code {
+			offices = append(offices, enrolled.Offices...)
+		}
+	}
+	return offices
+}
+
+// AsOf returns the time of the newest event.
+func (h *History) AsOf() (newest time.Time) {
+	for _, e := range h.entries {
+		if e.at.After(newest) {
+			newest = e.at
+		}
+	}
+	return newest
+}
+
 // Empty reports whether the office has told nothing about officers.
 func (h *History) Empty() bool { return len(h.entries) == 0 }
+
+// Has reports whether a passkey of that credential id was ever enrolled.
+func (h *History) Has(credential []byte) bool {
+	return slices.ContainsFunc(h.entries, func(e entry) bool {
+		enrolled, ok := e.body.(*events.PasskeyEnrolled)
+		return ok && bytes.Equal(enrolled.Credential, credential)
+	})
+}
 
 // At returns the office's officers and its demands as recorded up to a moment.
 func (h *History) At(office string, moment time.Time) Office {
@@ -209,8 +292,7 @@ func (o Office) FourEyes(day civil.Date) []string {
 // are, and nobody at the centre.
 func (o Office) Administered() bool {
 	for _, a := range o.officers {
-		able := slices.ContainsFunc(a.Passkeys, func(k Passkey) bool { return k.Until.IsZero() })
-		if able && !a.Retired && slices.Contains(a.Roles, Administrator) {
+		if a.HasKey() && !a.Retired && slices.Contains(a.Roles, Administrator) {
 			return true
 		}
 	}
@@ -218,7 +300,8 @@ func (o Office) Administered() bool {
 }
 
 // take applies one event. What the centre's operators say about who is an officer counts only while nobody administers the
-// office: otherwise an operator could act in an officer's name. A retirement always counts.
+// office, and then they can't waive what it demands: otherwise an operator could act in an officer's name. A retirement always
+// counts.
 func (o *Office) take(e entry) {
 	fromCentre := e.actor == events.ActorKind_ACTOR_KIND_OPERATOR && o.Administered()
 	switch b := e.body.(type) {
@@ -229,25 +312,37 @@ func (o *Office) take(e entry) {
 	case *events.OfficerRetired:
 		o.change(b.Officer, func(a *Officer) { a.retire(e.at) })
 	case *events.OfficerInvited:
-		if !fromCentre {
-			o.change(b.Officer, func(a *Officer) {
+		o.change(b.Officer, func(a *Officer) {
+			if e.actor != events.ActorKind_ACTOR_KIND_OPERATOR || !fromCentre && !a.HasKey() {
 				a.Invitations = append(a.Invitations, Invitation{b.CodeSha256, time.UnixMilli(b.UntilMs)})
-			})
-		}
+			}
+		})
 	case *events.PasskeyEnrolled:
 		o.change(b.Officer, func(a *Officer) {
 			a.Passkeys = append(a.Passkeys, Passkey{
-				Credential: b.Credential, PublicKey: b.PublicKey, RelyingParty: b.RelyingParty, Software: b.Software, From: e.at,
+				Credential: b.Credential, PublicKey: b.PublicKey, RelyingParty: b.RelyingParty, Software: b.Software,
+				CodeSHA256: b.CodeSha256, From: e.at,
 			})
 		})
 	case *events.PasskeyRetired:
 		o.change(b.Officer, func(a *Officer) { a.retireKey(b.Credential, e.at) })
 	case *events.SignaturesRequired:
-		o.required, _ = civil.Parse(b.From)
+		if from, _ := civil.Parse(b.From); !fromCentre || o.tightens(from) {
+			o.required = from
+		}
 	case *events.FourEyesDefined:
 		from, _ := civil.Parse(b.From)
-		o.fourEyes = append(o.fourEyes, fourEyes{from, b.Acts})
+		chosen := b.Acts
+		if fromCentre {
+			chosen = slices.Concat(o.FourEyes(from), chosen)
+		}
+		o.fourEyes = append(o.fourEyes, fourEyes{from, chosen})
 	}
+}
+
+// tightens reports whether a first day on which officers must sign waives nothing.
+func (o *Office) tightens(from civil.Date) bool {
+	return from != (civil.Date{}) && (o.required == (civil.Date{}) || !from.After(o.required))
 }
 
 func (o *Office) change(code string, apply func(*Officer)) {

@@ -189,3 +189,59 @@ func TestEveryClaimIsAnAct(t *testing.T) {
 		}
 	}
 }
+
+// TestTheCentreWaivesNothingOfAnAdministeredOffice: an operator who could have signatures required later, or fewer acts done by two,
+// could act in an officer's name.
+func TestTheCentreWaivesNothingOfAnAdministeredOffice(t *testing.T) {
+	h := &History{}
+	for i, of := range []struct {
+		actor *events.Actor
+		body  events.Body
+	}{
+		{operator, &events.OfficerEnrolled{Officer: "A1", Roles: []string{"administrator"}}},
+		{administrator, &events.PasskeyEnrolled{Officer: "A1", Credential: []byte("c"), RelyingParty: Counters, CodeSha256: []byte("h")}},
+		{administrator, &events.SignaturesRequired{From: "2026-12-10"}},
+		{operator, &events.SignaturesRequired{From: "2026-12-20"}},
+		{operator, &events.SignaturesRequired{}},
+		{administrator, &events.FourEyesDefined{Acts: []string{"unblock"}, From: "2026-12-01"}},
+		{operator, &events.FourEyesDefined{Acts: []string{"correction"}, From: "2026-12-01"}},
+		{operator, &events.SignaturesRequired{From: "2026-12-05"}},
+	} {
+		h.Add(Position{Revision: uint64(i + 1)}, began.Add(time.Duration(i)*time.Minute), of.actor, of.body)
+	}
+	day := func(d int) civil.Date { return civil.Date{Year: 2026, Month: 12, Day: d} }
+	if got := h.At("o", began.Add(6*time.Minute)).Required(); got != day(10) {
+		t.Errorf("required from %v", got)
+	}
+	now := h.At("o", began.Add(time.Hour))
+	if got := now.Required(); got != day(5) {
+		t.Errorf("earlier: required from %v", got)
+	}
+	if got := now.FourEyes(day(1)); !slices.Equal(got, []string{"special-circumstances", "unblock", "correction", "recovery"}) {
+		t.Errorf("four eyes: %v", got)
+	}
+}
+
+// TestAnInvitationIsUsedOnceAtEachSite: the newest one counts, within its time.
+func TestAnInvitationIsUsedOnceAtEachSite(t *testing.T) {
+	until := began.Add(time.Hour)
+	h := told(administrator,
+		&events.OfficerEnrolled{Officer: "C1", Roles: []string{"clerk"}},
+		&events.OfficerInvited{Officer: "C1", CodeSha256: []byte("old"), UntilMs: until.UnixMilli()},
+		&events.OfficerInvited{Officer: "C1", CodeSha256: []byte("new"), UntilMs: until.UnixMilli()},
+		&events.PasskeyEnrolled{Officer: "C1", Credential: []byte("c"), RelyingParty: Counters, CodeSha256: []byte("new")},
+	)
+	c1, _ := h.At("o", until).Officer("C1")
+	if _, err := c1.Invitation(Counters, until.Add(-1)); !errors.Is(err, NoInvitation) {
+		t.Errorf("a second time at a counter: %v", err)
+	}
+	if found, err := c1.Invitation("console.example", until.Add(-1)); err != nil || string(found.CodeSHA256) != "new" {
+		t.Errorf("at the console: %v %v", found, err)
+	}
+	if _, err := c1.Invitation("console.example", until); !errors.Is(err, NoInvitation) {
+		t.Errorf("too late: %v", err)
+	}
+	if c1.Retired || !h.Has([]byte("c")) || h.Has([]byte("d")) {
+		t.Error("passkeys")
+	}
+}

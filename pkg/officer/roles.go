@@ -90,6 +90,7 @@ var acts = []Act{
 	{"custody-destruction", atCounter, Usual},
 	{"order", []Role{Operator, Security}, Single},
 	{"approval", []Role{Approver, Administrator}, Single},
+	{"withdrawal", atCounter, Single},
 	{"officer", []Role{Administrator}, Single},
 	{"recovery", []Role{Administrator}, Always},
 	{"passkey", Roles(), Single},
@@ -137,12 +138,15 @@ func wordOf(c *events.Claim) string {
 	case *events.Claim_AuthorityOrder:
 		return "order"
 	case *events.Claim_ApprovalDecided:
+		if fact.ApprovalDecided.GetOutcome() == "withdrawn" {
+			return "withdrawal"
+		}
 		return "approval"
 	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade:
 		return "officer"
 	case *events.Claim_PasskeyOffered, *events.Claim_PasskeyGivenUp:
 		return "passkey"
-	case *events.Claim_SignaturesWanted:
+	case *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted:
 		return "signatures"
 	case *events.Claim_KeysGenerated, *events.Claim_CardWritten, *events.Claim_WriteFailed, *events.Claim_PinsUnblocked, *events.Claim_PinsBlocked,
 		*events.Claim_ConfirmationFailed, *events.Claim_CertificatesTold, *events.Claim_PhoneInstalled, *events.Claim_SignInFailed:

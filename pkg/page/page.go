@@ -42,6 +42,8 @@ type View struct {
 	Reload      string
 	// Bare pages have no links to the others: they are on a screen of their own.
 	Bare bool
+	// User is who is signed in, for the service's own "navigation".
+	User any
 	// Data is .Data in the service's own template.
 	Data any
 }

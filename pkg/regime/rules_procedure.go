@@ -292,6 +292,36 @@ var (
 		NextJA: "上席者に報告し、センターからの連絡をお待ちください。",
 		NextEN: "Report it to a superior and wait for the centre.",
 	})
+	// ApprovalPending: an act waits for a second officer.
+	ApprovalPending = rule(Rule{
+		ID: "approval.pending", Source: "decided here: law.md 13.1",
+		JA:     "この扱いには別の職員の承認が要るため、承認を待っています。",
+		EN:     "This needs the approval of another officer, and waits for it.",
+		NextJA: "別の職員に、承認待ちの一覧から内容を確かめて承認してもらってください。次の開庁日の終わりまでに承認がないときは取りやめになります。",
+		NextEN: "Have another officer look at it in the list of what waits and approve it. Without an approval by the end of the next open day it lapses.",
+	})
+	// ApprovalDenied: a second officer was against it.
+	ApprovalDenied = rule(Rule{
+		ID: "approval.denied", Source: "decided here: law.md 13.1",
+		JA:     "別の職員が承認しなかったため、この扱いはしません。",
+		EN:     "Another officer did not approve this, so it is not done.",
+		NextJA: "承認しなかった職員に理由を確かめ、申請者に伝えてください。",
+		NextEN: "Ask that officer for the reason and tell the applicant.",
+	})
+	// ApprovalTakenBack: who asked for it took it back.
+	ApprovalTakenBack = rule(Rule{
+		ID: "approval.taken-back", Source: "decided here: law.md 13.1",
+		JA: "承認を求めた職員が取り下げたため、この扱いはしません。",
+		EN: "The officer who asked for the approval took it back, so this is not done.",
+	})
+	// ApprovalLapsed: nobody approved in time.
+	ApprovalLapsed = rule(Rule{
+		ID: "approval.lapsed", Source: "decided here: law.md 13.1",
+		JA:     "次の開庁日の終わりまでに承認がなかったため、この扱いは取りやめになりました。",
+		EN:     "Nobody approved this by the end of the next open day, so it has lapsed.",
+		NextJA: "必要なときは、改めて受け付けてください。",
+		NextEN: "If it is still wanted, take it again.",
+	})
 	// CodeHasHistory refuses to correct a resident-record code to one that already has certificates: two histories are
 	// not joined because of a code that somebody typed.
 	CodeHasHistory = rule(Rule{

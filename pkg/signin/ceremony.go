@@ -85,9 +85,14 @@ func (s *Site) SignIn(w http.ResponseWriter, r *http.Request, code string, respo
 	return s.begun(w, r, Session{Officer: found.Code, Home: found.Home, Credential: a.GetCredential()})
 }
 
-// begun replaces the browser's session by one of an officer.
+// begun unlocks the browser's session if it is this officer's, and otherwise replaces it.
 func (s *Site) begun(w http.ResponseWriter, r *http.Request, who Session) (Session, error) {
-	if former := s.browser(r); former != nil {
+	former := s.browser(r)
+	if former != nil && former.Officer == who.Officer && former.Home == who.Home {
+		former.Locked, former.Credential, former.Used = false, who.Credential, s.cfg.Now()
+		return former.Session, nil
+	}
+	if former != nil {
 		s.drop(former)
 	}
 	b := &session{Session: who}

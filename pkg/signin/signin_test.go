@@ -25,10 +25,14 @@ type staff struct {
 }
 
 func newStaff(t *testing.T) *staff {
-	s := &staff{T: t, now: time.Date(2026, 11, 30, 9, 0, 0, 0, civil.Tokyo), keys: map[string]*officer.SoftKey{}, officers: map[string]officer.Officer{}}
+	s := &staff{
+		T: t, now: time.Date(2026, 11, 30, 9, 0, 0, 0, civil.Tokyo), keys: map[string]*officer.SoftKey{}, officers: map[string]officer.Officer{},
+	}
 	for _, code := range []string{"017", "018"} {
 		s.keys[code] = officer.NewSoftKey()
-		s.officers[code] = officer.Officer{Code: code, Home: "o", Roles: []officer.Role{officer.Clerk}, Passkeys: []officer.Passkey{s.keys[code].Passkey()}}
+		s.officers[code] = officer.Officer{
+			Code: code, Home: "o", Roles: []officer.Role{officer.Clerk}, Passkeys: []officer.Passkey{s.keys[code].Passkey()},
+		}
 	}
 	s.site = New(Config{
 		RelyingParty: officer.Counters, Name: "test", Cookie: "who", Find: s.find, ByCode: s.byCode, Now: func() time.Time { return s.now },
@@ -129,7 +133,6 @@ func TestSessions(t *testing.T) {
 		t.Fatalf("signing in without a code: %v", err)
 	}
 	s.want("017", false)
-	before := s.cookies
 
 	s.site.Lock(s.request())
 	s.want("017", true)
@@ -137,15 +140,15 @@ func TestSessions(t *testing.T) {
 		t.Fatalf("unlocking: %v", err)
 	}
 	s.want("017", false)
-	after := s.cookies
-	s.cookies = before
-	s.want("", false) // the name of a session changes with each sign-in
-	s.cookies = after
-
+	before := s.cookies
 	if err := s.signIn("018", s.touch("018", s.keys["018"])); err != nil {
 		t.Fatalf("another officer with a code: %v", err)
 	}
 	s.want("018", false)
+	after := s.cookies
+	s.cookies = before
+	s.want("", false) // the name of a session changes with its officer
+	s.cookies = after
 	s.now = s.now.Add(9 * time.Minute)
 	s.site.Session(s.request())
 	s.now = s.now.Add(2 * time.Minute)

@@ -87,6 +87,9 @@ type Config struct {
 	// FindCases asks the centre for this office's applications that wait for the answer to a letter of inquiry
 	// (counterlink.PersonClient.FindCases). Nil: the centre can't be asked.
 	FindCases func(ctx context.Context, officer string, key counterlink.CaseKey) ([]*events.OpenCase, error)
+	// AskApprovals asks the centre for acts that wait for a second officer (counterlink.PersonClient.Approvals). Nil: the centre
+	// can't be asked.
+	AskApprovals func(ctx context.Context, officer, approval string) (counterlink.Waiting, error)
 	// Now is the counter's clock; ClockEvidence returns its state: Synchronised, Unsynchronised or Simulated.
 	Now           func() time.Time
 	ClockEvidence func() string

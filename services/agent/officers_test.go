@@ -1,28 +1,24 @@
 package agent_test
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
+	"net/http"
+	"strings"
 	"testing"
 
 	"shomei/events"
+	"shomei/pkg/natstest"
 	"shomei/pkg/officer"
 	"shomei/services/agent"
+	pages "shomei/services/agent/desk"
 )
 
 // sendOfficers tells the counter who its officers are and waits until it knows.
 func (c *centre) sendOfficers(counter *agent.Counter, told *events.OfficeOfficers) {
 	c.t.Helper()
 	must(c.t, c.hub.Send(c.t.Context(), &events.Downlink{Id: rand.Text(), Counter: desk, Body: &events.Downlink_Officers{Officers: told}}))
-	ctx, cancel := context.WithTimeout(c.t.Context(), waitLimit)
-	defer cancel()
-	for range counter.Progress(ctx, "") {
-		if counter.Officers().AsOf() == told.GetAsOfMs() {
-			return
-		}
-	}
-	c.t.Fatal("the officers did not reach the counter")
+	natstest.Wait(c.t, waitLimit, "the officers at the counter", func() bool { return counter.Officers().AsOf() == told.GetAsOfMs() })
 }
 
 // officerWith returns an officer of the test's office who has a passkey in software.
@@ -31,6 +27,51 @@ func officerWith(code string, key *officer.SoftKey, roles ...string) *events.Off
 	return &events.OfficeOfficer{Officer: code, Roles: roles, Home: "12237-main", Keys: []*events.OfficerKey{{
 		Credential: k.Credential, PublicKey: k.PublicKey, RelyingParty: k.RelyingParty, Software: true,
 	}}}
+}
+
+// TestDemonstrationSignsByItself: on the pages nobody types a number, and a program may act as the demonstration's officer. Where
+// the centre says that it is no demonstration, that officer's key is worth nothing.
+func TestDemonstrationSignsByItself(t *testing.T) {
+	centre := newCentre(t)
+	counter, _ := centre.counter(centre.config(storePath(t), nil))
+	soft := &pages.SoftOfficer{Officer: "demo-1", Key: officer.NewSoftKey()}
+	config := deskConfig(counter)
+	config.Soft = soft
+	at := openDeskOf(t, config)
+	told := &events.OfficeOfficers{
+		Officers: []*events.OfficeOfficer{officerWith("demo-1", soft.Key, "clerk")}, AsOfMs: 1, RequiredFrom: "2020-01-01", Demonstration: true,
+	}
+	centre.sendOfficers(counter, told)
+
+	_, _, text := visit(t, at+"/apply?operation=issue", nil)
+	want(t, text, "本物の署名ではありません", "demo-1")
+	_, where, _ := visit(t, at+"/apply", filled())
+	if !strings.Contains(where, "/procedures/") {
+		t.Errorf("filing takes another click: %s", where)
+	}
+	program := func(clerk string, status int) {
+		t.Helper()
+		body := `{"what":"loss","clerk":"` + clerk + `","person":{"resident_code":"00000000123","birth_date":"1990-06-18"}}`
+		response, err := http.Post(at+"/api/reports", "application/json", strings.NewReader(body))
+		must(t, err)
+		defer response.Body.Close()
+		if response.StatusCode != status {
+			t.Errorf("a program as %s: %s", clerk, response.Status)
+		}
+	}
+	program("demo-1", http.StatusAccepted)
+	program("017", http.StatusForbidden)
+	for _, fact := range []string{"ApplicationReceived", "LossNotified"} {
+		claim := centre.claim(fact)
+		must(t, officer.Verify(claim.GetAssertion(), events.ActChallenge(claim.GetAct()), soft.Key.Passkey()))
+	}
+	told.AsOfMs, told.Demonstration = 2, false
+	centre.sendOfficers(counter, told)
+	_, where, _ = visit(t, at+"/apply", filled())
+	if !strings.HasSuffix(where, "/sign-in?lost=1") {
+		t.Errorf("outside a demonstration: %s", where)
+	}
+	program("demo-1", http.StatusForbidden)
 }
 
 func TestActsAreFiledSigned(t *testing.T) {

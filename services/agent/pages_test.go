@@ -34,7 +34,12 @@ func deskConfig(counter *agent.Counter) pages.Config {
 // openDesk serves the pages of a counter.
 func openDesk(t testing.TB, counter *agent.Counter) (url string) {
 	t.Helper()
-	served, err := pages.New(deskConfig(counter))
+	return openDeskOf(t, deskConfig(counter))
+}
+
+func openDeskOf(t testing.TB, config pages.Config) (url string) {
+	t.Helper()
+	served, err := pages.New(config)
 	must(t, err)
 	server := httptest.NewServer(served.Handler())
 	ctx, cancel := context.WithCancel(context.Background())

@@ -10,6 +10,7 @@ var Sentences = map[string]struct{ JA, EN string }{
 	"recorded-here":     {"この端末に記録しました（仮）。", "Recorded at this counter (pending)."},
 	"accepted":          {"受理されました。", "Accepted."},
 	"refused":           {"受理できません。", "Refused."},
+	"waits-second":      {"別の職員の承認を待っています。", "This waits for another officer's approval."},
 	"letter-due":        {"照会書を郵送します。", "A letter of inquiry is posted first."},
 	"held-simulated":    {"この端末は模擬の時計（%s）で動いているため、センターは受け付けず保留にしました。センターの時刻は %s です。", "This counter runs by a settable clock (%s), so the centre holds this. The centre's time is %s."},
 	"held-clock":        {"端末の時計は %s でしたが、センターとの回線の記録では %s から %s の間です。センターは受け付けず保留にしました。", "The counter's clock showed %s, its link to the centre says %s to %s. The centre holds this and has decided nothing."},

@@ -348,13 +348,15 @@ func (w *world) unnoticed(s agent.Status, a *truth) string {
 		return "it sends"
 	case facts != nil && !slices.ContainsFunc(facts, func(f string) bool { return w.at(s.Procedure, f) }):
 		return "the centre reads"
+	case a.second != (s.Second != nil) && !a.dropped:
+		return "the word that it waits, or waits no longer, is on its way"
 	case a.answer != nil && (s.Stage == agent.StageReceived || s.Stage == agent.StagePending):
 		return "the answer is on its way"
 	case w.working(a) && !a.dropped && s.Stage == agent.StageAccepted:
 		return "the command is on its way"
 	case a.issued && s.Stage == agent.StageIssuing:
 		return "the certificates are on their way"
-	case len(s.Refusals) == 0 && len(a.later) > 0 && !a.dropped:
+	case len(s.Refusals) == 0 && len(a.later) > 0 && !a.dropped, a.later["HandedOver"] != "" && !s.Unrecorded():
 		return "the later answer is on its way"
 	}
 	return ""
@@ -687,6 +689,9 @@ var centreSays = map[string]func(a *truth) *events.Answer{
 			{Serial: 2, Kind: sign, Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, Regime: events.Regime_REGIME_MYNUMBER, LastDay: cardEnds},
 		}}
 	},
+	"waits for a second officer": func(a *truth) *events.Answer {
+		return &events.Answer{RuleIds: []string{regime.ApprovalPending}, Pending: &events.OpenApproval{Id: a.id, Act: "special-circumstances"}}
+	},
 	"no last day": func(*truth) *events.Answer { return &events.Answer{Accepted: true} },
 	"held simulated": func(*truth) *events.Answer {
 		return &events.Answer{Refusals: []string{regime.ClaimHeld}, Held: &events.HeldReceipt{ClockMs: 1, LatestMs: 3, Reason: events.HeldReason_HELD_REASON_SIMULATED}}
@@ -748,7 +753,9 @@ func (w *world) answerWith(a *truth, word string) {
 		for _, item := range answer.GetFee() {
 			a.fee += item.GetYen()
 		}
-		a.answer = answer
+		if a.second = answer.GetPending() != nil; !a.second {
+			a.answer = answer
+		}
 		w.tell(a, w.claims(a.id, "")[0], answer)
 	})
 }
@@ -756,7 +763,7 @@ func (w *world) answerWith(a *truth, word string) {
 func (w *world) tell(a *truth, claim *events.Claim, answer *events.Answer) {
 	answer.Claim = claim.GetId()
 	must(w.t, w.centre.hub.Send(w.t.Context(), &events.Downlink{
-		Id: "answer/" + claim.GetId(), Counter: desk, Procedure: a.id, Subscriber: "subscriber-" + a.card, Body: &events.Downlink_Answer{Answer: answer},
+		Id: fmt.Sprintf("answer/%s/%t", claim.GetId(), answer.GetPending() != nil), Counter: desk, Procedure: a.id, Subscriber: "subscriber-" + a.card, Body: &events.Downlink_Answer{Answer: answer},
 	}))
 }
 

@@ -193,6 +193,8 @@ type truth struct {
 	id, operation, report, card, letter string
 	// answer is the newest answer to its first claim; later maps facts to the rules by which the centre refused later claims.
 	answer *events.Answer
+	// second: the centre has said that it waits for a second officer, and nothing since.
+	second bool
 	later  map[string]regime.ID
 	fee    uint32
 	// command: a command has no outcome yet; confirmed: the resident typed a PIN; issued: certificates were sent.
@@ -292,8 +294,9 @@ var statements = map[string]predicate{
 	"agent.accepted": of(func(s sight) bool {
 		return s.answered() && s.about.answer.GetAccepted() && s.about.report == "" && !s.about.dropped
 	}),
-	"agent.refused":    of(func(s sight) bool { return s.refused() && s.about.report == "" && !s.about.dropped }),
-	"agent.letter-due": of(func(s sight) bool { return s.about.answer.GetDeferred() && !s.about.dropped }),
+	"agent.refused":      of(func(s sight) bool { return s.refused() && s.about.report == "" && !s.about.dropped }),
+	"agent.waits-second": of(func(s sight) bool { return s.about.second && !s.about.dropped }),
+	"agent.letter-due":   of(func(s sight) bool { return s.about.answer.GetDeferred() && !s.about.dropped }),
 	"agent.held-simulated": of(func(s sight) bool {
 		return s.about.answer.GetHeld().GetReason() == events.HeldReason_HELD_REASON_SIMULATED
 	}),
@@ -477,11 +480,13 @@ var statements = map[string]predicate{
 	"held.suspended":   certificateHeld(events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED),
 	"held.authorized":  certificateHeld(events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED),
 
-	"drop.title":          of(sight.open),
-	"drop.not":            of(func(s sight) bool { return !s.about.dropped }),
-	"drop.ends":           of(sight.open),
-	"drop.letter.void":    of(func(s sight) bool { return s.about.letter != "" }),
-	"drop.former.keep":    of(func(s sight) bool { return !s.about.confirmed || s.away }),
+	"drop.title":       of(sight.open),
+	"drop.not":         of(func(s sight) bool { return !s.about.dropped }),
+	"drop.ends":        of(sight.open),
+	"drop.letter.void": of(func(s sight) bool { return s.about.letter != "" }),
+	"drop.former.keep": of(func(s sight) bool {
+		return !s.about.confirmed || s.away || s.counter.Outbox() == 0 && !s.at(s.about.id, "KeysGenerated") // the card is still at it
+	}),
 	"drop.former.gone":    of(func(s sight) bool { return s.about.issued }),
 	"drop.former.perhaps": of(func(s sight) bool { return s.about.confirmed }),
 	"drop.pin.set":        of(func(s sight) bool { return s.about.confirmed && s.setsPINs() }),
@@ -605,6 +610,34 @@ var impossible = map[string]string{
 	"pin-refused":              "the resident's page tells it at its field",
 	"officer-code":             "the pages tell faults at their fields",
 	"receipt-time":             "the pages tell faults at their fields",
+
+	"signin.how":        "no officers are set up here; signin_test.go has those who are",
+	"signin.lost":       "no officers are set up here; signin_test.go has those who are",
+	"signin.locked":     "no officers are set up here; signin_test.go has those who are",
+	"signin.unlock.how": "no officers are set up here; signin_test.go has those who are",
+	"signin.soft":       "no officers are set up here; signin_test.go has those who are",
+	"touch.failed":      "no officers are set up here; signin_test.go has those who are",
+	"touch.script":      "no officers are set up here; signin_test.go has those who are",
+	"sign.how":          "no officers are set up here; signin_test.go has those who are",
+	"enrol.how":         "no officers are set up here; signin_test.go has those who are",
+	"enrol.waits":       "no officers are set up here; signin_test.go has those who are",
+	"enrol.centre":      "no officers are set up here; signin_test.go has those who are",
+	"enrol.done":        "no officers are set up here; signin_test.go has those who are",
+	"enrol.refused":     "no officers are set up here; signin_test.go has those who are",
+	"invited.how":       "no officers are set up here; signin_test.go has those who are",
+	"invited.until":     "no officers are set up here; signin_test.go has those who are",
+	"wrong.roles":       "no officers are set up here; signin_test.go has those who are",
+	"wrong.term":        "no officers are set up here; signin_test.go has those who are",
+	"unsigned":          "no officers are set up here; signin_test.go has those who are",
+	"role":              "no officers are set up here; signin_test.go has those who are",
+	"no-officer":        "no officers are set up here; signin_test.go has those who are",
+	"unknown-key":       "no officers are set up here; signin_test.go has those who are",
+	"touch-late":        "no officers are set up here; signin_test.go has those who are",
+	"touch-void":        "no officers are set up here; signin_test.go has those who are",
+	"invitation":        "no officers are set up here; signin_test.go has those who are",
+	"no-act":            "no officers are set up here; signin_test.go has those who are",
+	"many-sessions":     "no officers are set up here; signin_test.go has those who are",
+	"too-many":          "no officers are set up here; signin_test.go has those who are",
 }
 
 // problems maps codes of problems to predicates: the state just before the act makes it impossible.

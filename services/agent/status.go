@@ -64,6 +64,8 @@ type Status struct {
 	Entered time.Time
 	// Answer is the hub's answer to the application, or nil; later answers update its certificates and the card's last day.
 	Answer *events.Answer
+	// Second is set while the application or report waits for a second officer.
+	Second *events.OpenApproval
 	// Inquired: the answer to a letter of inquiry is pending; OnFile lists the documents that the office already has.
 	Inquired bool
 	OnFile   []string
@@ -389,6 +391,13 @@ func (c *Counter) foldAnswer(p *procedure, d *events.Downlink) {
 		p.foldLaterAnswer(a)
 		return
 	}
+	if a.GetPending() != nil {
+		if s.Stage == StagePending && s.Answer == nil {
+			s.Second, s.Message = a.GetPending(), say("waits-second")
+		}
+		return
+	}
+	s.Second = nil
 	s.Answer, s.FeeYen = proto.CloneOf(a), 0
 	s.Answer.Letter = "" // an older centre sent the number, which only the letter itself may show
 	for _, item := range a.GetFee() {

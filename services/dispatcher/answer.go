@@ -115,9 +115,12 @@ func (d *Dispatcher) answerQuarantined(r eventlog.Record) (*events.Downlink, err
 		if quarantined == nil && held == nil || c.GetCounter() == "" || d.tooOld(c) {
 			continue
 		}
-		refusal := regime.ClaimQuarantined
-		if held != nil {
-			refusal = regime.ClaimHeld
+		refusals := []string{regime.ClaimQuarantined}
+		switch {
+		case held != nil:
+			refusals = []string{regime.ClaimHeld}
+		case quarantined.Reason != "":
+			refusals = append(refusals, regime.OfficerRefused(quarantined.Reason))
 		}
 		id := c.CommandId
 		// A claim that can't be opened or parsed has no id of its own.
@@ -133,7 +136,7 @@ func (d *Dispatcher) answerQuarantined(r eventlog.Record) (*events.Downlink, err
 		return &events.Downlink{
 			Id: "answer/" + id, Counter: c.Counter, IssuedMs: d.Clock().UnixMilli(),
 			Body: &events.Downlink_Answer{Answer: &events.Answer{
-				Claim: id, Refusals: []string{refusal}, Held: held.GetReceipt(),
+				Claim: id, Refusals: refusals, Held: held.GetReceipt(),
 			}},
 		}, nil
 	}

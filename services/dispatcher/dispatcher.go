@@ -50,7 +50,7 @@ func New(c Config) *Dispatcher { return &Dispatcher{c, newMemory()} }
 // Run sends messages until ctx ends.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	return d.Log.Follow(ctx, eventlog.Follower{
-		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine}, Lanes: atOnce, Handle: d.handle, Handled: d.Handled,
+		Name: "dispatcher", Kinds: []string{events.KindSubscriber, events.KindQuarantine, events.KindApproval, events.KindOffice}, Lanes: atOnce, Handle: d.handle, Handled: d.Handled,
 		Parked: func(r eventlog.Record, err error) {
 			d.Logger.Error("aggregate's commits set aside: inspect them with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 		},
@@ -74,9 +74,14 @@ func (d *Dispatcher) handle(ctx context.Context, records []eventlog.Record) erro
 }
 
 func (d *Dispatcher) handleOne(ctx context.Context, r eventlog.Record) (err error) {
-	if r.Kind == events.KindQuarantine {
+	switch r.Kind {
+	case events.KindQuarantine:
 		err = d.quarantined(ctx, r)
-	} else {
+	case events.KindOffice:
+		err = d.office(ctx, r)
+	case events.KindApproval:
+		err = d.approval(ctx, r)
+	default:
 		err = d.subscriber(ctx, r)
 	}
 	crashSent.Hit()

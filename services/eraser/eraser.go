@@ -137,7 +137,7 @@ type Eraser struct {
 }
 
 // sealing lists the kinds whose commits seal data under keys of the vault (events.SealedOf).
-var sealing = []string{events.KindSubscriber, events.KindOffice, events.KindAuthority, events.KindQuarantine}
+var sealing = []string{events.KindSubscriber, events.KindOffice, events.KindAuthority, events.KindQuarantine, events.KindApproval}
 
 // New destroys every key that the log orders destroyed, and returns an Eraser. Call it before anything else opens or
 // seals: keys that a copy of the vault has brought back must not be used, and none may be made for one that it has

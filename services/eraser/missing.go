@@ -18,11 +18,12 @@ type lacking struct {
 // take adds the keys that a record needs.
 func (l *lacking) take(r eventlog.Record) error {
 	for _, e := range r.Commit.GetEvents() {
-		s := events.SealedOf(events.BodyOf(e))
+		body := events.BodyOf(e)
+		s := events.SealedOf(body)
 		if s == nil {
 			continue
 		}
-		k := vault.Key{Person: r.ID, Class: s.GetRecordClass(), Version: s.GetKeyVersion()}
+		k := vault.Key{Person: events.SealedFor(r.ID, body), Class: s.GetRecordClass(), Version: s.GetKeyVersion()}
 		if _, known := l.keys[k]; known {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/vault"
@@ -86,6 +87,9 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 		}
 		c.report.add("log", nextRestore, "%v", err)
 	}
+	if err := c.readDirectory(ctx); err != nil {
+		return nil, fmt.Errorf("reading the officers: %w", err)
+	}
 	if err := c.readLists(ctx); err != nil {
 		return nil, fmt.Errorf("reading the revocation lists: %w", err)
 	}
@@ -134,11 +138,23 @@ type check struct {
 	lists       []*list
 	logged      tally
 	newest      int64 // of all recorded times
-	owed        []owed
+	// directory knows the officers; nil where it can't be read.
+	directory *directory.Directory
+	owed      []owed
 }
 
 func damaged(err error) bool {
 	return errors.Is(err, eventlog.ErrParked) || errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrBehindMark) || errors.Is(err, eventlog.ErrForged)
+}
+
+// readDirectory reads who is an officer; a damaged log is reported by the scan.
+func (c *check) readDirectory(ctx context.Context) error {
+	known, err := directory.Open(ctx, c.Log)
+	if damaged(err) {
+		return nil
+	}
+	c.directory = known
+	return err
 }
 
 // scan reads the whole log and reports whether every stream could be read to its end.

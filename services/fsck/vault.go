@@ -24,9 +24,10 @@ func (a *aggregate) wants(k vault.Key, status vault.Status) {
 	}
 }
 
-// wantSealed expects the key of an event's sealed data to be held.
+// wantSealed expects the key of an event's sealed data to be held. Whether another aggregate's is, its own history says.
 func (a *aggregate) wantSealed(e *events.Event) {
-	if s := events.SealedOf(events.BodyOf(e)); s != nil {
+	body := events.BodyOf(e)
+	if s := events.SealedOf(body); s != nil && events.SealedFor(a.id, body) == a.id {
 		a.wants(vault.Key{Person: a.id, Class: s.GetRecordClass(), Version: s.GetKeyVersion()}, vault.Held)
 	}
 }

@@ -27,7 +27,7 @@ func (a *attempt) application(ctx context.Context, fact *events.ApplicationRecei
 		return err
 	}
 	a.unclaimed = fact.Card != "" && regime.HandlingOf(fact.Operation).Claims
-	if !a.unclaimed || !a.promises(ctx, command) {
+	if !a.unclaimed || a.needsSecond() || !a.promises(ctx, command) {
 		if _, err = a.update(ctx, constantly(&command)); !errors.Is(err, errUnclaimed) {
 			return err
 		}
@@ -71,6 +71,13 @@ var errUnclaimed = errors.New("the card is not claimed")
 
 func constantly(command *lifecycle.Apply) func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error) {
 	return func(eventlog.Head, *events.SubscriberState) (lifecycle.Command, error) { return *command, nil }
+}
+
+// refuses reports whether a decision refuses what was asked for.
+func refuses(decided []*events.Event) bool {
+	return slices.ContainsFunc(decided, func(e *events.Event) bool {
+		return e.GetApplicationRefused() != nil || e.GetRequestRefused() != nil || e.GetFactRefused() != nil
+	})
 }
 
 func accepts(decided []*events.Event) bool {
@@ -118,14 +125,10 @@ func (a *attempt) apply(fact *events.ApplicationReceived) (lifecycle.Apply, erro
 	if err != nil {
 		return lifecycle.Apply{}, unfit("the day of the application: %v", err)
 	}
-	granted := ""
-	if a.circumstances() != "" {
-		granted = a.claim.SecondOfficer
-	}
 	return lifecycle.Apply{
 		Procedure: a.claim.Procedure, Operation: fact.Operation, Channel: channel, Kinds: fact.Kinds, Shown: shown,
 		Card: fact.Card, CardKind: fact.CardKind, Pins: fact.Pins, Cause: regime.Cause(fact.Cause), Express: fact.Express,
-		TakenBack: fact.TakenBack, Clerk: a.claim.Officer, GrantedBy: granted, PINsMatch: fact.PinsMatch,
+		TakenBack: fact.TakenBack, Clerk: a.claim.Officer, GrantedBy: a.grantedBy(), PINsMatch: fact.PinsMatch,
 		Letter: letterNumber(), Factory: factory, AppliedOn: applied, Office: office, OfficeID: a.claim.Office,
 		Counter: a.claim.Counter, Person: person,
 		Filed: a.filed, Entered: a.entered, Switches: a.law(),

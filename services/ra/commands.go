@@ -19,7 +19,7 @@ func maySay(role string, c *events.Claim) bool {
 	case *events.Claim_ApplicationReceived, *events.Claim_KeysGenerated, *events.Claim_CardWritten, *events.Claim_WriteFailed,
 		*events.Claim_ConfirmationFailed, *events.Claim_CustodyTaken, *events.Claim_ApplicationDropped:
 		return role == "counter" || role == "factory"
-	case *events.Claim_HandedOver, *events.Claim_PinsUnblocked, *events.Claim_PinsBlocked, *events.Claim_CardFoundNotified:
+	case *events.Claim_ApprovalDecided, *events.Claim_HandedOver, *events.Claim_PinsUnblocked, *events.Claim_PinsBlocked, *events.Claim_CardFoundNotified:
 		return role == "counter"
 	case *events.Claim_LossNotified:
 		return role == "counter" || role == "telephone"
@@ -34,7 +34,7 @@ func maySay(role string, c *events.Claim) bool {
 	case *events.Claim_PhoneInstalled:
 		return role == "phone"
 	}
-	return false
+	return isAboutOfficers(c) && role == "counter"
 }
 
 // command returns the command of a claim that needs nothing else to be known.
@@ -95,6 +95,9 @@ func (a *attempt) command() (lifecycle.Command, error) {
 
 // changeRecord decides on a change of the resident record.
 func (a *attempt) changeRecord(ctx context.Context, f *events.RecordChangeNotified) error {
+	if a.needsSecond() {
+		return errNeedsSecond // before two histories are joined
+	}
 	record := a.personal.GetRecord()
 	err := a.alias(ctx)
 	other := errors.Is(err, lifecycle.ErrOtherPerson)

@@ -30,6 +30,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/intake"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/officer"
 	"shomei/pkg/regime"
 	"shomei/pkg/vault"
 )
@@ -87,6 +88,8 @@ func (r *RA) Run(ctx context.Context) error {
 	var asked sync.WaitGroup
 	asked.Go(func() { _ = r.Links.AnswerPersons(ctx, r.AnswerPerson) }) // it never fails
 	asked.Go(func() { _ = r.Links.AnswerCases(ctx, r.AnswerCases) })
+	asked.Go(func() { _ = r.Links.AnswerApprovals(ctx, r.AnswerApprovals) })
+	asked.Go(func() { r.lapse(ctx) })
 	defer asked.Wait()
 	defer cancel()
 	return r.Links.Claims(ctx, r.Handle)
@@ -101,6 +104,9 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 	if done, err := r.wasPutAside(ctx, received); done || err != nil {
 		return err
 	}
+	if done, err := r.wasAsked(ctx, received); done || err != nil {
+		return err
+	}
 	a := &attempt{RA: r, received: received, claim: received.Claim}
 	err := a.decide(ctx)
 	if errors.Is(err, vault.ErrErased) && a.appliesAnew() {
@@ -109,21 +115,32 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 			err = a.decide(ctx)
 		}
 	}
+	if errors.Is(err, errNeedsSecond) {
+		err = a.ask(ctx)
+	}
 	crashDecided.Hit()
 	var unfit *unfitError
 	var unexplained *heldError
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return a.refuse(ctx, refused.reason)
+	}
 	if errors.As(err, &unexplained) {
 		return r.hold(ctx, received, unexplained.receipt)
 	}
 	if errors.As(err, &unfit) || eventlog.Unreadable(err) || errors.Is(err, vault.ErrErased) || errors.Is(err, vault.ErrMissing) {
-		return Quarantine(ctx, r.Log, r.Vault, counterlink.Quarantined{
-			ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: received.Claim.Counter, Number: received.Claim.Number, Signed: received.Signed, Why: err,
-		})
+		return Quarantine(ctx, r.Log, r.Vault, quarantined(received, err))
 	}
 	if err != nil && ctx.Err() == nil {
 		r.Logger.Error("claim could not be decided, it will be redelivered", "claim", received.Claim.Id, "counter", received.Claim.Counter, "error", err)
 	}
 	return err
+}
+
+func quarantined(received counterlink.Received, why error) counterlink.Quarantined {
+	return counterlink.Quarantined{
+		ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: received.Claim.Counter, Number: received.Claim.Number, Signed: received.Signed, Why: why,
+	}
 }
 
 // A claim is kept whole up to maxKept bytes, which fit into a commit; of a larger one only the first cutTo bytes.
@@ -175,6 +192,10 @@ func putAside(ctx context.Context, log *eventlog.Log, v dossier.Keys, q counterl
 // factOf returns what quarantine records of a message, and the bytes it keeps.
 func factOf(q counterlink.Quarantined) (fact *events.FactQuarantined, kept []byte) {
 	fact = &events.FactQuarantined{Counter: q.Counter, Number: q.Number, Why: q.Why.Error(), Beyond: q.Beyond}
+	var refused *refusedError
+	if errors.As(q.Why, &refused) {
+		fact.Reason = string(refused.reason)
+	}
 	limit := maxKept
 	if q.Beyond > 0 {
 		limit = 0
@@ -213,6 +234,12 @@ type attempt struct {
 	personal   *events.Personal
 	subscriber string
 	receipt
+	// act is what the claim is. signer is the officer who has signed it, and proof the signature; nil: nobody has. released is set
+	// once a second officer has approved it.
+	act      officer.Act
+	signer   *officer.Officer
+	proof    *events.ActProof
+	released *release
 	// corrected is the person's corrected code, if the claim has one.
 	corrected string
 	// unclaimed: the application's card must be claimed before it is accepted.
@@ -235,13 +262,28 @@ func (a *attempt) decide(ctx context.Context) error {
 		return unfit("personal data: %v", err)
 	}
 	if told := a.claim.GetCertificatesTold(); told != nil {
+		if a.claim.Assertion != nil {
+			return &refusedError{officer.NotAllowed}
+		}
 		return a.told(ctx, told)
 	}
-	if err := a.attribute(ctx); err != nil {
-		return err
+	decision := a.claim.GetApprovalDecided()
+	if decision == nil && !isAboutOfficers(a.claim) {
+		if err := a.attribute(ctx); err != nil {
+			return err
+		}
 	}
 	if err := a.judgeTime(); err != nil {
 		return err
+	}
+	if err := a.judgeOfficer(ctx); err != nil {
+		return err
+	}
+	switch {
+	case decision != nil:
+		return a.decideApproval(ctx, decision)
+	case isAboutOfficers(a.claim):
+		return a.aboutOfficers(ctx)
 	}
 	switch fact := a.claim.Fact.(type) {
 	case *events.Claim_ApplicationReceived:
@@ -253,6 +295,9 @@ func (a *attempt) decide(ctx context.Context) error {
 	case *events.Claim_RecordChangeNotified:
 		return a.changeRecord(ctx, fact.RecordChangeNotified)
 	default:
+		if err := a.giveUpWaiting(ctx); err != nil {
+			return err
+		}
 		command, err := a.command()
 		if err != nil {
 			return err
@@ -282,6 +327,9 @@ func (a *attempt) admissible() error {
 
 // judgeTime sets when the claim counts as filed. In a simulated log all clocks are settable and believed.
 func (a *attempt) judgeTime() error {
+	if a.released != nil {
+		return nil // as it was judged when it was received
+	}
 	now := a.Clock()
 	if a.Simulated {
 		a.receipt = receiptAt(a.claim, counterlink.ReadingOf(a.claim), now)
@@ -383,6 +431,8 @@ func (a *attempt) update(ctx context.Context, command func(eventlog.Head, *event
 		switch {
 		case err != nil:
 			return nil, unfit("no decision is possible: %v", err) // retrying won't help
+		case a.needsSecond() && !refuses(decided):
+			return nil, errNeedsSecond
 		case a.unclaimed && accepts(decided):
 			return nil, errUnclaimed
 		case len(decided) == 0:
@@ -397,9 +447,11 @@ func (a *attempt) envelope() eventlog.Envelope {
 	env := eventlog.Envelope{
 		CommandID: c.Id, CausationID: c.Id, CorrelationID: c.Procedure, Office: c.Office, Counter: c.Counter,
 		Traceparent: c.Traceparent, Redelivered: a.received.Redelivered, Receipt: a.evidence,
-		Actor: &events.Actor{Kind: actorKinds[a.received.Enrolment.Role], Id: c.Officer},
+		Actor: &events.Actor{Kind: actorKinds[a.received.Enrolment.Role], Id: c.Officer}, Proof: a.proof,
 	}
-	if c.SecondOfficer != "" {
+	if a.released != nil {
+		env.SecondOfficer, env.SecondProof = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: a.released.officer}, a.released.proof
+	} else if c.SecondOfficer != "" {
 		env.SecondOfficer = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: c.SecondOfficer}
 	}
 	return env

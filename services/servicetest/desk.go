@@ -100,6 +100,10 @@ func (d *Desk) Received(c *events.Claim) counterlink.Received {
 	d.World.T.Helper()
 	signed, hash, err := counterlink.SignClaim(d.Key, c)
 	Check(d.World.T, err)
+	if len(c.Act) > 0 { // what the act says counts
+		c, _, err = counterlink.ParseClaim(signed)
+		Check(d.World.T, err)
+	}
 	return counterlink.Received{Claim: c, Signed: signed, Hash: hash, Enrolment: counterlink.Enrolment{
 		Office: d.Office, PublicKey: Public(d.World.T, d.Key), SealKey: d.Seal.PublicKey().Bytes(), Role: d.Role,
 	}}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"path/filepath"
 
 	"shomei/events"
+	"shomei/pkg/counterlink"
 	"shomei/pkg/httpd"
+	"shomei/pkg/officer"
 )
 
 // Serve serves pages on a loopback address until Close. It returns the address with the actual port.
@@ -27,8 +30,12 @@ func (h *Hub) ServeOn(l net.Listener, handler http.Handler) {
 	h.doors = append(h.doors, func() error { cancel(); return <-done })
 }
 
-// TryOut defines an office with long hours and enrols a counter in it, so that things can be tried at any time. It
-// returns the folder of the counter's bundle. Repeating it renews only the bundle.
+// TryOfficer is the code of the officer as whom a counter of TryOut signs by itself.
+const TryOfficer = "demo-1"
+
+// TryOut defines an office with long hours and enrols a counter in it, so that things can be tried at any time. In a log that
+// is marked as a demonstration it also enrols an officer whose key lies beside the counter's. It returns the folder of the
+// counter's bundle. Repeating it renews only the bundle.
 func (p *Parts) TryOut(ctx context.Context, office, counter string) (bundle string, err error) {
 	if p.secrets.Sealed() {
 		return "", refuse("the keys here are sealed, and a counter of this machine would need its own in the clear beside them: start the hub with shomei all, and give a counter its bundle with shomei counter enrol")
@@ -41,7 +48,48 @@ func (p *Parts) TryOut(ctx context.Context, office, counter string) (bundle stri
 	if err := p.Issuer.HoldDueCeremonies(ctx); err != nil {
 		return "", err
 	}
-	return p.EnrolCounter(ctx, office, counter, "counter", office[:5]+"A001")
+	bundle, err = p.EnrolCounter(ctx, office, counter, "counter", office[:5]+"A001")
+	if err != nil || !p.Demonstration || !p.Directory.Trial() {
+		return bundle, err
+	}
+	return bundle, p.enrolTryOfficer(ctx, office, bundle)
+}
+
+// enrolTryOfficer enrols an officer whose key is a program's, and gives it to the counter of a bundle.
+func (p *Parts) enrolTryOfficer(ctx context.Context, office, folder string) error {
+	const file = "officer.key"
+	stored, err := p.secrets.Make(filepath.Join(folder, file), func() ([]byte, error) { return officer.NewSoftKey().Bytes(), nil })
+	if err != nil {
+		return err
+	}
+	key, err := officer.ParseSoftKey(stored)
+	if err != nil {
+		return err
+	}
+	passkey := key.Passkey()
+	known, err := p.Directory.OfficersOf(office, p.Clock.Now()).Officer(TryOfficer)
+	if err != nil {
+		err := p.recordOffice(ctx, p.envelope(), office, &events.OfficerEnrolled{
+			Officer: TryOfficer, Roles: []string{string(officer.Clerk), string(officer.Approver)},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := known.Key(passkey.Credential); err != nil {
+		err := p.recordOffice(ctx, p.envelope(), office, &events.PasskeyEnrolled{
+			Officer: TryOfficer, Credential: passkey.Credential, PublicKey: passkey.PublicKey, RelyingParty: passkey.RelyingParty, Software: true,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	bundle, err := counterlink.ReadBundle(folder)
+	if err != nil {
+		return err
+	}
+	bundle.Officer, bundle.OfficerKey = TryOfficer, file
+	return bundle.Write(folder)
 }
 
 // tryOutOffice returns an office that is always open: nobody who tries things out on a Sunday is turned away.

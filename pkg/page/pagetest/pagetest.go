@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
 
@@ -74,6 +75,39 @@ func inFront() chromedp.Action[chromedp.Void] {
 		_, err := cdp.Call(ctx, t, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 		return err
 	})
+}
+
+// PlugIn gives the browser a security key with passkeys of its own, which is touched by itself and has verified its user, until
+// the returned function takes it away.
+func (b *Browser) PlugIn(t testing.TB) (takeAway func()) {
+	t.Helper()
+	var key webauthn.AuthenticatorID
+	err := chromedp.Do(b.Context, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, tab, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+			return err
+		}
+		added, err := cdp.Call(ctx, tab, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{
+			Options: &webauthn.VirtualAuthenticatorOptions{
+				Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportUsb, HasResidentKey: true,
+				HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+			},
+		})
+		key = added.AuthenticatorID
+		return err
+	}))
+	if err != nil {
+		t.Fatalf("plugging in a security key: %v", err)
+	}
+	return func() {
+		t.Helper()
+		err := chromedp.Do(b.Context, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+			_, err := cdp.Call(ctx, tab, webauthn.RemoveVirtualAuthenticator, webauthn.RemoveVirtualAuthenticatorParams{AuthenticatorID: key})
+			return err
+		}))
+		if err != nil {
+			t.Fatalf("taking the security key away: %v", err)
+		}
+	}
 }
 
 // upwards finds a file in the working directory or above.

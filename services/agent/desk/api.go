@@ -2,8 +2,6 @@ package desk
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -26,8 +24,8 @@ func (d *Desk) apiApply(c call, _ page.Language) (reply, error) {
 		return reply{}, err
 	}
 	application.Traceparent = c.Header.Get("Traceparent")
-	claim, err := d.Counter.Receive(c.Context(), application)
-	return told(http.StatusAccepted, map[string]string{"procedure": cmp.Or(application.Procedure, claim), "claim": claim}), err
+	act, err := d.Counter.Apply(application)
+	return d.file(c, act, err)
 }
 
 // apiEvents sends the procedure's state whenever it changes, as server-sent events.
@@ -118,7 +116,7 @@ func (d *Desk) apiConfirm(c call, lang page.Language) (reply, error) {
 	if err := d.confirm(c.PathValue("id"), typed); err != nil {
 		return reply{}, err
 	}
-	return d.done(c, lang)
+	return d.showProcedure(c, lang)
 }
 
 // confirm passes PINs to the counter, which wipes them whatever happens. An unknown procedure is reported as such.
@@ -155,17 +153,17 @@ func (d *Desk) postHandOver(c call, lang page.Language) (reply, error) {
 	if r.FeeYen != nil && *r.FeeYen != status.FeeYen {
 		return reply{}, errFee
 	}
-	if err := d.Counter.HandOver(c.Context(), id, cmp.Or(r.Clerk, status.Officer), r.PaperCopy); err != nil {
-		return reply{}, err
-	}
-	return d.done(c, lang)
+	act, err := d.Counter.HandingOver(id, c.clerkOf(r.Clerk, status), r.PaperCopy)
+	return d.ended(c, act, err, lang)
 }
 
-// done replies after something was done to a procedure: with its state, and to a page with the way back to it.
-func (d *Desk) done(c call, lang page.Language) (reply, error) {
-	out, err := d.showProcedure(c, lang)
-	out.goTo = "/procedures/" + c.PathValue("id")
-	return out, err
+// ended files an act that ends a procedure. A program gets the procedure's state.
+func (d *Desk) ended(c call, act *agent.Act, err error, lang page.Language) (reply, error) {
+	out, err := d.file(c, act, err)
+	if err != nil || !c.program() {
+		return out, err
+	}
+	return d.showProcedure(c, lang)
 }
 
 func (d *Desk) apiDrop(c call, lang page.Language) (reply, error) {
@@ -181,18 +179,12 @@ func (d *Desk) apiDrop(c call, lang page.Language) (reply, error) {
 	if err := faultProblem(intake.Text("why", r.Why, intake.RemarkLimit)); err != nil {
 		return reply{}, err
 	}
-	if err := d.drop(c.Context(), c.PathValue("id"), r.Why, r.Clerk); err != nil {
+	status, err := d.Counter.Status(c.PathValue("id"))
+	if err != nil {
 		return reply{}, err
 	}
-	return d.done(c, lang)
-}
-
-func (d *Desk) drop(ctx context.Context, procedure, why, clerk string) error {
-	status, err := d.Counter.Status(procedure)
-	if err != nil {
-		return err
-	}
-	return d.Counter.Drop(ctx, procedure, cmp.Or(clerk, status.Officer), why)
+	act, err := d.Counter.Dropping(status.Procedure, c.clerkOf(r.Clerk, status), r.Why)
+	return d.ended(c, act, err, lang)
 }
 
 // deskStatus is the state of the counter itself.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"shomei/pkg/httpd"
@@ -17,6 +18,8 @@ const bodyLimit = 1 << 20
 type call struct {
 	*http.Request
 	body []byte
+	// who acts, on a clerk's page.
+	who signer
 }
 
 // program reports whether a program asks, which sends and gets JSON, and not a page.
@@ -26,15 +29,27 @@ func (c call) program() bool { return strings.HasPrefix(c.URL.Path, "/api/") }
 // posts a PIN is read by readForm.
 func (c call) decode(into any) error {
 	if !c.program() {
-		if err := c.ParseForm(); err != nil {
-			return badRequest("the form can't be read")
+		form, err := c.form()
+		if err != nil {
+			return err
 		}
-		return fromForm(c.PostForm, into)
+		return fromForm(form, into)
 	}
 	if len(c.body) == 0 {
 		return badRequest("the body is empty")
 	}
 	return decode(c.body, into)
+}
+
+// form returns the form that a clerk's page posted. Whoever is signed in is its clerk.
+func (c call) form() (url.Values, error) {
+	if err := c.ParseForm(); err != nil {
+		return nil, badRequest("the form is too long or broke off")
+	}
+	if c.who.Code != "" {
+		c.PostForm.Set("clerk", c.who.Code)
+	}
+	return c.PostForm, nil
 }
 
 // does handles a request.
@@ -71,7 +86,10 @@ func (d *Desk) answer(do does) http.HandlerFunc {
 		lang := d.languageOf(at, r)
 		body, err := httpd.ReadSecret(r, bodyLimit)
 		defer clear(body)
-		c := call{r, body}
+		c := call{Request: r, body: body}
+		if at != seatResident && !c.program() {
+			c.who = d.signer(r)
+		}
 		var out reply
 		if err != nil {
 			err = badRequest("what was sent is too long or broke off")
@@ -85,6 +103,9 @@ func (d *Desk) answer(do does) http.HandlerFunc {
 				out = d.problemPage(err, backFrom(r.URL.Path), lang, at == seatResident)
 			}
 			out.view.Lang = lang
+			if !out.view.Bare {
+				d.greet(&out.view, c.who)
+			}
 			d.render(w, r, out)
 		case err != nil:
 			d.fail(w, err)

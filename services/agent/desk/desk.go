@@ -1,7 +1,10 @@
 // Package desk is the face of a counter: the clerk's pages, the resident's own page for PINs, and the same as JSON.
-// It answers on loopback only, because there is no sign-in: whoever sits at the
+// It answers on loopback only: whoever sits at the
 // machine is the clerk, but for the browser that was paired as the resident's screen: it gets the resident's pages and
 // nothing else, and no other browser gets those.
+//
+// Where the office has officers they sign in with a passkey (pkg/signin), at http://localhost, and sign what they file. An office
+// that requires signatures shows its pages to nobody else. Otherwise the officer's number is typed, unless somebody is signed in.
 //
 // The API is for programs; what a page asks of it, by script or form, is refused (403). It answers in JSON:
 //
@@ -18,6 +21,10 @@
 //	GET  /api/card, POST /api/card           what the card on the reader tells; with {"pin","last_try"} the signature certificate too
 //	GET  /api/status                         link, reader, outbox and clock
 //	POST /api/reader/cards|insert|eject      cards in software, with a virtual reader only
+//
+// A program has no passkey, so what it files as "clerk" is unsigned, which an office that requires signatures refuses (403). At a
+// counter of a demonstration (shomei up) what is filed as the demonstration's officer, demo-1, is signed by the key that lies
+// beside the counter's; so is what is filed on its pages while nobody is signed in.
 //
 // Every error is {"error": [Problem]} with a code, what happened and what to do next in both languages: 400 for what can't
 // be read, 404 for what is not there, 409 for what can't be done now, 422 for a PIN of the wrong form, 503 without a reader.
@@ -41,16 +48,19 @@ import (
 	"shomei/pkg/card/pcsc"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
+	"shomei/pkg/signin"
 	"shomei/pkg/wait"
 	"shomei/services/agent"
 )
 
-// Config configures a Desk; all but Tray is required.
+// Config configures a Desk; all but Soft and Tray is required.
 type Config struct {
 	Counter *agent.Counter
 	// Name is the counter's id, Office its office's id, as shown on the pages.
 	Name, Office string
 	Switches     regime.Switches
+	// Soft is the officer of a demonstration; nil at a real counter.
+	Soft *SoftOfficer
 	// Tray puts cards in software into a virtual reader; nil at a real counter.
 	Tray   *Tray
 	Logger *slog.Logger
@@ -61,6 +71,8 @@ type Desk struct {
 	Config
 	pages   *page.Set
 	reviews reviews
+	acts    acts
+	site    *signin.Site
 	screen  screen
 	pairing pairing
 
@@ -83,10 +95,12 @@ func New(c Config) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the counter's pages: %w", err)
 	}
-	return &Desk{
+	d := &Desk{
 		Config: c, pages: pages, reader: ReaderAway, told: make(chan struct{}),
 		screen: screen{lang: page.Japanese, changed: make(chan struct{})},
-	}, nil
+	}
+	d.site = d.newSite()
+	return d, nil
 }
 
 // Handler serves the pages, the API under /api/ and the assets.

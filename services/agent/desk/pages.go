@@ -21,8 +21,25 @@ import (
 func (d *Desk) routes() []route {
 	return []route{
 		{"GET /assets/", forAll, page.Assets()},
-		{"GET /live", forClerk, http.HandlerFunc(d.serveLive)},
+		{"GET /live", forGuest, http.HandlerFunc(d.serveLive)},
 		{"GET " + residentLive, forResident, http.HandlerFunc(d.serveResident)},
+
+		{"GET /sign-in", forGuest, d.answer(d.showSignIn)},
+		{"POST /sign-in", forGuest, http.HandlerFunc(d.postSignIn)},
+		{"POST /sign-in/options", forGuest, d.options(d.signInOptions)},
+		{"POST /sign-out", forGuest, d.answer(d.postSignOut)},
+		{"POST /lock", forGuest, http.HandlerFunc(d.postLock)},
+		{"POST /unlock", forGuest, http.HandlerFunc(d.postUnlock)},
+		{"GET /enrol", forGuest, d.answer(d.showEnrol)},
+		{"POST /enrol", forGuest, d.answer(d.postEnrol)},
+		{"POST /enrol/options", forGuest, d.options(d.enrolOptions)},
+		{"GET /enrol/{id}", forGuest, d.answer(d.showEnrolled)},
+		{"GET /enrol/{id}/live", forGuest, http.HandlerFunc(d.serveEnrolled)},
+		{"GET /sign/{token}", forClerk, d.answer(d.showSign)},
+		{"POST /sign/{token}", forClerk, d.answer(d.postSign)},
+		{"POST /sign/{token}/options", forClerk, d.options(d.signOptions)},
+		{"GET /officers", forClerk, d.answer(d.showOfficers)},
+		{"POST /officers", forClerk, d.answer(d.postOfficers)},
 
 		{"GET /{$}", forClerk, d.answer(d.showStart)},
 		{"GET /screen", forClerk, d.answer(d.showPair)},
@@ -128,6 +145,9 @@ var scripts = []string{"vendor/htmx.min.js", "live.js"}
 // personalScripts are those of pages that show personal data, which F2 hides.
 var personalScripts = append(slices.Clone(scripts), "privacy.js")
 
+// signingScripts are those of pages that ask for a passkey by themselves.
+var signingScripts = append(slices.Clone(scripts), "signin.js")
+
 func (d *Desk) station(lang page.Language, procedure string) station {
 	clock := d.Counter.Clock()
 	s := station{
@@ -150,12 +170,28 @@ func (d *Desk) station(lang page.Language, procedure string) station {
 
 func onFace(t time.Time) string { return t.In(civil.Tokyo).Format("2006-01-02 15:04") }
 
-// serveLive sends the station's state, and one procedure's, whenever they change.
+// serveLive sends the station's state, and one procedure's, whenever they change. Whose session ends meanwhile is sent to sign in;
+// a locked page stays as it is.
 func (d *Desk) serveLive(w http.ResponseWriter, r *http.Request) {
 	id, lang := r.URL.Query().Get("procedure"), page.LanguageOf(r)
+	guest := r.URL.Query().Has("guest")
+	if guest {
+		id = ""
+	}
 	live := liveParts{desk: d, lang: lang, procedure: id, stream: openStream(w), sent: map[string]string{}}
 	updates := d.Counter.Progress(r.Context(), id)
-	for live.send() == nil {
+	for {
+		locked, ended := d.shut(r)
+		switch {
+		case ended && !guest:
+			_ = live.stream.send("go", []byte("/sign-in")) // the browser may have gone
+			return
+		case locked && !guest:
+		default:
+			if live.send() != nil {
+				return
+			}
+		}
 		changed := d.readerChanged()
 		select {
 		case _, open := <-updates:

@@ -235,10 +235,10 @@ func shownOf(form url.Values) (law []regime.Shown, claim []string) {
 }
 
 func (d *Desk) postApply(r call, lang page.Language) (reply, error) {
-	if err := r.ParseForm(); err != nil {
-		return reply{}, badRequest("the form is too long or broke off")
+	form, err := r.form()
+	if err != nil {
+		return reply{}, err
 	}
-	form := r.PostForm
 	if form.Get("file") == otherChoice {
 		return d.applyPage(form, nil, lang)
 	}
@@ -282,8 +282,8 @@ func (d *Desk) postApply(r call, lang page.Language) (reply, error) {
 	if endingEvent(application.Received) != "" {
 		return d.reviewApplication(r.Context(), view, application, lang)
 	}
-	procedure, err := d.receive(r.Context(), application)
-	return goTo("/procedures/" + procedure), err
+	act, err := d.Counter.Apply(application)
+	return d.file(r, act, err)
 }
 
 // missing returns the rules against filing an application: those of the first visit, if a letter is posted first.
@@ -338,12 +338,6 @@ func (d *Desk) changedChoice(lang page.Language) []page.FieldError {
 	return []page.FieldError{{Field: "choices", Text: d.pages.Say(lang, "wrong.choice")}}
 }
 
-// receive files an application and returns its procedure.
-func (d *Desk) receive(ctx context.Context, application agent.Application) (procedure string, err error) {
-	claim, err := d.Counter.Receive(ctx, application)
-	return cmp.Or(application.Procedure, claim), err
-}
-
 // endingEvent returns the law's event for an application that ends something as soon as it is accepted, or "".
 func endingEvent(received *events.ApplicationReceived) regime.Event {
 	switch received.GetOperation() {
@@ -374,7 +368,7 @@ func (d *Desk) reviewApplication(ctx context.Context, view *applyView, applicati
 	return d.reviewPage(&review{
 		form: form,
 		edit: func(form url.Values, lang page.Language) (reply, error) { return d.applyPage(form, nil, lang) },
-		file: func(ctx context.Context) (string, error) { return d.receive(ctx, application) },
+		act:  func() (*agent.Act, error) { return d.Counter.Apply(application) },
 		show: func(lang page.Language) reviewView {
 			say := func(key string) string { return d.pages.Say(lang, key) }
 			v := reviewView{compared: known, What: say("operation." + form.Get("operation")), Who: d.whoOf(application.Personal.GetRecord(), lang), Facts: []row{

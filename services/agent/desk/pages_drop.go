@@ -116,10 +116,10 @@ func formerAfter(kind events.CertificateKind, made agent.Made) string {
 // postDrop drops an application if the page showed what ends now; otherwise it shows what would end.
 func (d *Desk) postDrop(r call, lang page.Language) (reply, error) {
 	id := r.PathValue("id")
-	if err := r.ParseForm(); err != nil {
-		return reply{}, badRequest("the form is too long or broke off")
+	form, err := r.form()
+	if err != nil {
+		return reply{}, err
 	}
-	form := r.PostForm
 	if !form.Has("shown") {
 		return d.dropPage(id, form, nil, lang)
 	}
@@ -134,5 +134,6 @@ func (d *Desk) postDrop(r call, lang page.Language) (reply, error) {
 	if len(wrong) > 0 {
 		return d.dropPage(id, form, wrong, lang)
 	}
-	return goTo("/procedures/" + id), d.drop(r.Context(), id, form.Get("why"), "")
+	act, err := d.Counter.Dropping(id, r.clerkOf("", s), form.Get("why"))
+	return d.file(r, act, err)
 }

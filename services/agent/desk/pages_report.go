@@ -2,7 +2,6 @@ package desk
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -12,6 +11,7 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
+	"shomei/services/agent"
 )
 
 // reportView is the form for a report. The URL says what is reported, never the person's data.
@@ -184,10 +184,10 @@ func dayOfMove(plannedOn string, otherwise civil.Date) civil.Date {
 }
 
 func (d *Desk) postReport(r call, lang page.Language) (reply, error) {
-	if err := r.ParseForm(); err != nil {
-		return reply{}, badRequest("the form is too long or broke off")
+	form, err := r.form()
+	if err != nil {
+		return reply{}, err
 	}
-	form := r.PostForm
 	kind, unknown := wordIn(reportsByWord, "what", form.Get("what"))
 	if err := faultProblem(unknown); err != nil {
 		return reply{}, err
@@ -212,8 +212,8 @@ func (d *Desk) postReport(r call, lang page.Language) (reply, error) {
 		return reply{}, err
 	}
 	if !d.consequences(kind, told).Ends {
-		id, err := d.Counter.Report(r.Context(), facts.claim, facts.personal)
-		return goTo("/procedures/" + id), err
+		act, err := d.Counter.Reporting(facts.claim, facts.personal)
+		return d.file(r, act, err)
 	}
 	known, err := d.comparedOf(r.Context(), told, facts)
 	if errors.Is(err, errUnknownPerson) {
@@ -250,7 +250,7 @@ func (d *Desk) reviewReport(form url.Values, told report, facts filed, known com
 	return d.reviewPage(&review{
 		form: form,
 		edit: func(form url.Values, lang page.Language) (reply, error) { return d.reportPage(form, nil, lang) },
-		file: func(ctx context.Context) (string, error) { return d.Counter.Report(ctx, facts.claim, facts.personal) },
+		act:  func() (*agent.Act, error) { return d.Counter.Reporting(facts.claim, facts.personal) },
 		show: func(lang page.Language) reviewView {
 			say := func(key string) string { return d.pages.Say(lang, key) }
 			v := reviewView{

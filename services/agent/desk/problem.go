@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/card/pcsc"
+	"shomei/pkg/officer"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
+	"shomei/pkg/signin"
 	"shomei/services/agent"
 )
 
@@ -89,6 +92,22 @@ var failures = []struct {
 	{errNoCookie, "no-cookie", http.StatusForbidden},
 	{errProgramsOnly, "programs-only", http.StatusForbidden},
 	{errNotPaired, "not-paired", http.StatusConflict},
+	{errCode, "invitation", http.StatusUnprocessableEntity},
+	{errNoAct, "no-act", http.StatusConflict},
+	{agent.ErrCancelled, "no-act", http.StatusConflict},
+	{signin.ErrBusy, "many-sessions", http.StatusServiceUnavailable},
+	{officer.Unsigned, "unsigned", http.StatusForbidden},
+	{officer.NotAllowed, "role", http.StatusForbidden},
+	{officer.Unknown, "no-officer", http.StatusForbidden},
+	{officer.Ambiguous, "no-officer", http.StatusForbidden},
+	{officer.Retired, "no-officer", http.StatusForbidden},
+	{officer.OutOfTerm, "no-officer", http.StatusForbidden},
+	{officer.UnknownKey, "unknown-key", http.StatusUnprocessableEntity},
+	{officer.OtherBytes, "touch-late", http.StatusUnprocessableEntity},
+	{officer.OtherOrigin, "touch-void", http.StatusUnprocessableEntity},
+	{officer.Unverified, "touch-void", http.StatusUnprocessableEntity},
+	{officer.BadSignature, "touch-void", http.StatusUnprocessableEntity},
+	{officer.Software, "touch-void", http.StatusUnprocessableEntity},
 }
 
 var (
@@ -114,6 +133,9 @@ func problemOf(err error) *Problem {
 			}
 			return p
 		}
+	}
+	if many := (*signin.TooMany)(nil); errors.As(err, &many) {
+		return problem("too-many", http.StatusTooManyRequests, int(many.Wait/time.Second)+1)
 	}
 	if text := (*events.ClearTextError)(nil); errors.As(err, &text) {
 		return badRequest(text.Error())

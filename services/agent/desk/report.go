@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"net/http"
 	"slices"
 
 	"shomei/events"
@@ -73,6 +72,8 @@ func wordOf(claim *events.Claim) string {
 		return "custody"
 	case *events.Claim_PinsBlocked:
 		return "pins-blocked"
+	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade, *events.Claim_PasskeyOffered:
+		return "officers"
 	case *events.Claim_RecordChangeNotified:
 		for _, c := range intake.Changes {
 			if c.Kind == fact.RecordChangeNotified.GetChange() {
@@ -108,11 +109,8 @@ func (d *Desk) apiReport(c call, _ page.Language) (reply, error) {
 	if _, err := d.comparedOf(c.Context(), r, facts); err != nil {
 		return reply{}, err
 	}
-	id, err := d.Counter.Report(c.Context(), facts.claim, facts.personal)
-	if err != nil {
-		return reply{}, err
-	}
-	return told(http.StatusAccepted, map[string]string{"procedure": id, "claim": id}), nil
+	act, err := d.Counter.Reporting(facts.claim, facts.personal)
+	return d.file(c, act, err)
 }
 
 // filed is a report as it is filed.

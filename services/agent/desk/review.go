@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"maps"
@@ -11,6 +10,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/page"
+	"shomei/services/agent"
 )
 
 // What ends something is filed by its review page alone: the page names what ends, and for whom, and its token files
@@ -37,12 +37,12 @@ type review struct {
 	// form is what was typed, edit the page to correct it on.
 	form url.Values
 	edit func(url.Values, page.Language) (reply, error)
-	// show returns the page's content; file files it and returns its procedure.
+	// show returns the page's content; act prepares what it files.
 	show func(page.Language) reviewView
-	file func(context.Context) (procedure string, err error)
+	act  func() (*agent.Act, error)
 
-	mu        sync.Mutex
-	procedure string // once it is filed
+	mu   sync.Mutex
+	last *agent.Act // the newest that was prepared
 }
 
 // add stores a review and returns the token of its page.
@@ -90,25 +90,35 @@ func (r *reviews) drop(token string) {
 	delete(r.open, token)
 }
 
-// confirm files the review, once: confirming again returns the same procedure.
-func (v *review) confirm(ctx context.Context) (procedure string, err error) {
+// confirm prepares the review's act, to be filed. One that was prepared before can't be filed any more, so that the review is
+// filed once; if it is filed already, its procedure is returned instead.
+func (v *review) confirm() (act *agent.Act, procedure string, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.procedure != "" {
-		return v.procedure, nil
+	if v.last != nil && v.last.Cancel() {
+		return nil, v.last.Procedure(), nil
 	}
-	if v.procedure, err = v.file(ctx); err == nil {
-		v.form, v.show, v.file = nil, nil, nil // keep nothing of the person
+	if act, err = v.act(); err == nil {
+		v.last = act
 	}
-	return v.procedure, err
+	return act, "", err
+}
+
+// filed returns the procedure once the review is filed, and keeps nothing else of the person then.
+func (v *review) filed() (procedure string) {
+	if v.last == nil || !v.last.Filed() {
+		return ""
+	}
+	v.form, v.show, v.act = nil, nil, nil
+	return v.last.Procedure()
 }
 
 // page returns the review page's content, or the procedure once it is filed.
 func (v *review) page(lang page.Language) (view reviewView, procedure string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.procedure != "" {
-		return view, v.procedure
+	if procedure := v.filed(); procedure != "" {
+		return view, procedure
 	}
 	return v.show(lang), ""
 }
@@ -117,6 +127,7 @@ func (v *review) page(lang page.Language) (view reviewView, procedure string) {
 func (v *review) typed() url.Values {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.filed()
 	return maps.Clone(v.form)
 }
 
@@ -156,8 +167,11 @@ func (d *Desk) postReview(r call, lang page.Language) (reply, error) {
 		d.reviews.drop(r.PathValue("token"))
 		return v.edit(form, lang)
 	}
-	procedure, err := v.confirm(r.Context())
-	return goTo("/procedures/" + procedure), err
+	act, procedure, err := v.confirm()
+	if procedure != "" {
+		return goTo("/procedures/" + procedure), nil
+	}
+	return d.file(r, act, err)
 }
 
 // whoOf names the person on the review page.

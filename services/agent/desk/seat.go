@@ -98,6 +98,8 @@ type audience int
 const (
 	forAll audience = iota
 	forClerk
+	// forGuest is for a clerk's browser, whether somebody is signed in or not.
+	forGuest
 	forResident
 	forPrograms
 )
@@ -113,7 +115,9 @@ type route struct {
 func (d *Desk) serve(r route) http.Handler {
 	switch r.audience {
 	case forClerk:
-		return d.ForClerk(r.do)
+		return d.ForClerk(d.signedIn(r.do))
+	case forGuest:
+		return d.ForClerk(d.named(r.do))
 	case forResident:
 		return d.forResident(r.do)
 	case forPrograms:

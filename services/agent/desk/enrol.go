@@ -1,0 +1,152 @@
+package desk
+
+import (
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"slices"
+
+	"shomei/events"
+	"shomei/pkg/officer"
+	"shomei/pkg/page"
+	"shomei/services/agent"
+)
+
+var errCode = errors.New("the code is none of the officer's, or has lapsed")
+
+// enrolView is the page on which an officer offers a new passkey with a one-time code.
+type enrolView struct {
+	station
+	Officer string
+	// State is how the offer went: empty before it.
+	State string
+	Alarm *alarm
+}
+
+func (d *Desk) showEnrol(_ call, lang page.Language) (reply, error) {
+	return d.enrolPage(enrolView{}, nil, lang), nil
+}
+
+func (d *Desk) enrolPage(v enrolView, wrong []page.FieldError, lang page.Language) reply {
+	v.station = d.station(lang, "")
+	v.Live = guestLive
+	return show("enrol", page.View{Title: "enrol.title", Errors: wrong, Scripts: signingScripts, Data: v})
+}
+
+// invited returns who wants to enrol, and the code. Where this counter knows of an invitation the code must be its. Errors:
+// events.ErrOfficer, errCode.
+func (d *Desk) invited(r *http.Request) (who officer.Officer, code string, err error) {
+	typed, err := events.ParseOfficer(r.PostFormValue("officer"))
+	if err != nil {
+		return who, "", err
+	}
+	code = officer.TidyCode(r.PostFormValue("code"))
+	if code == "" {
+		return who, "", errCode
+	}
+	who, err = d.Counter.Officers().Officer(typed)
+	if err != nil {
+		return officer.Officer{Code: typed}, code, nil // the centre may know more
+	}
+	hash := officer.CodeHash(code)
+	fits := func(i officer.Invitation) bool {
+		return subtle.ConstantTimeCompare(i.CodeSHA256, hash) == 1 && d.Counter.Now().Before(i.Until)
+	}
+	if len(who.Invitations) > 0 && !slices.ContainsFunc(who.Invitations, fits) {
+		return who, "", errCode
+	}
+	return who, code, nil
+}
+
+func (d *Desk) enrolOptions(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	who, _, err := d.invited(r)
+	if err != nil {
+		return nil, err
+	}
+	return d.site.NewKeyOptions(w, r, d.Office, who.Code, who.Passkeys)
+}
+
+func (d *Desk) postEnrol(c call, lang page.Language) (reply, error) {
+	who, code, err := d.invited(c.Request)
+	if err != nil {
+		return d.enrolFailed(c, err, lang), nil
+	}
+	key, err := d.site.NewKey(c.Request, []byte(c.PostFormValue("passkey")))
+	if err != nil {
+		return d.enrolFailed(c, err, lang), nil
+	}
+	act, err := d.Counter.Reporting(&events.Claim{Officer: who.Code, Fact: &events.Claim_PasskeyOffered{PasskeyOffered: &events.PasskeyOffered{
+		Officer: who.Code, Credential: key.Credential, PublicKey: key.PublicKey, RelyingParty: key.RelyingParty, Aaguid: key.AAGUID,
+	}}}, &events.Personal{Code: code})
+	if err != nil {
+		return reply{}, err
+	}
+	return goTo("/enrol/" + act.Procedure()), act.File(nil) // the code proves it
+}
+
+func (d *Desk) enrolFailed(c call, err error, lang page.Language) reply {
+	p := problemOf(err)
+	what, next := p.in(lang)
+	out := d.enrolPage(enrolView{Officer: c.PostFormValue("officer")}, []page.FieldError{{Text: what + " " + next}}, lang)
+	out.status = p.status
+	return out
+}
+
+// showEnrolled says how an offered passkey went.
+func (d *Desk) showEnrolled(c call, lang page.Language) (reply, error) {
+	s, err := d.Counter.Status(c.PathValue("id"))
+	if err != nil {
+		return reply{}, err
+	}
+	if s.Report.GetPasskeyOffered() == nil {
+		return reply{}, agent.ErrUnknownProcedure
+	}
+	v := enrolView{Officer: s.Officer, State: d.enrolState(s)}
+	if s.Stage == agent.StageRefused {
+		what, next := refusal(s.Answer.GetRefusals()).in(lang)
+		v.Alarm = &alarm{what, next}
+	}
+	out := d.enrolPage(v, nil, lang)
+	if v.State == "waits" || v.State == "centre" {
+		out.view.ReloadAfter, out.view.Reload = problemTime, c.URL.Path
+	}
+	data := out.view.Data.(enrolView)
+	data.Live = "/enrol/" + s.Procedure + "/live?shown=" + v.State
+	out.view.Data = data
+	return out, nil
+}
+
+// enrolState returns how an offered passkey stands: done once this counter believes it.
+func (d *Desk) enrolState(s agent.Status) string {
+	_, err := d.Counter.Officers().Find(s.Report.GetPasskeyOffered().GetCredential())
+	switch {
+	case err == nil:
+		return "done"
+	case s.Stage == agent.StageRefused:
+		return "refused"
+	case s.AtHub:
+		return "centre"
+	}
+	return "waits"
+}
+
+// serveEnrolled sends the browser to the page anew when the state of an offered passkey is another than the page shows.
+func (d *Desk) serveEnrolled(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	if _, err := d.Counter.Status(id); err != nil {
+		d.fail(w, err)
+		return
+	}
+	live := liveParts{desk: d, lang: page.LanguageOf(r), stream: openStream(w), sent: map[string]string{}}
+	updates := d.Counter.Progress(r.Context(), "")
+	for open := true; open; _, open = <-updates {
+		s, err := d.Counter.Status(id)
+		if err != nil || d.enrolState(s) != r.URL.Query().Get("shown") {
+			_ = live.stream.send("go", []byte("/enrol/"+id)) // the browser may have gone
+			return
+		}
+		if live.send() != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package desk
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"shomei/pkg/civil"
+	"shomei/pkg/officer"
+	"shomei/pkg/page"
+	"shomei/pkg/signin"
+	"shomei/services/agent"
+)
+
+// What an officer claims is filed through one door, file: at once where nobody signs, by a program's key in a demonstration, and
+// otherwise by the touch of the passkey of whoever is signed in, on a page that the act waits behind for two minutes.
+
+// SoftOfficer is the officer of a demonstration, whose passkey this program holds. Its acts are signed without a touch, in logs
+// marked as a demonstration only.
+type SoftOfficer struct {
+	Officer string
+	Key     *officer.SoftKey
+}
+
+// signer is who acts on a clerk's page. The zero signer is nobody: the officer's number is typed.
+type signer struct {
+	Code string
+	// Soft: it is the demonstration's officer.
+	Soft  bool
+	roles []officer.Role
+}
+
+func (s signer) administers() bool {
+	return officer.Act{Roles: []officer.Role{officer.Administrator}}.May(s.roles)
+}
+
+// signer returns who is signed in in a clerk's browser, or else the demonstration's officer.
+func (d *Desk) signer(r *http.Request) signer {
+	who := signer{}
+	if s, ok := d.site.Use(r); ok && !s.Locked {
+		who.Code = s.Officer
+	} else if d.believesSoft() {
+		who = signer{Code: d.Soft.Officer, Soft: true}
+	}
+	if found, err := d.Counter.Officers().Officer(who.Code); err == nil {
+		who.roles = found.Roles
+	}
+	return who
+}
+
+// believesSoft reports whether the demonstration's officer may act here today.
+func (d *Desk) believesSoft() bool {
+	if d.Soft == nil || !d.Counter.Officers().Demonstration() {
+		return false
+	}
+	found, err := d.Counter.Officers().Find(d.Soft.Key.Passkey().Credential)
+	return err == nil && found.Code == d.Soft.Officer && found.InTerm(d.today()) == nil
+}
+
+func (d *Desk) today() civil.Date { return civil.Of(d.Counter.Now()) }
+
+// mustSign reports whether officers must sign today, so that every clerk's page needs a session.
+func (d *Desk) mustSign() bool {
+	return d.Counter.Officers().RequiredOn(d.today()) && !d.believesSoft()
+}
+
+const (
+	// actTime is how long an act waits for its officer's touch.
+	actTime = 2 * time.Minute
+	// openActs bounds the acts that wait; the oldest is dropped.
+	openActs = 32
+)
+
+var errNoAct = errors.New("the act no longer waits for a signature")
+
+// waiting is an act that waits for its officer's touch; then is the reply once it is filed.
+type waiting struct {
+	act  *agent.Act
+	made time.Time
+	then reply
+}
+
+// acts holds what waits, in memory.
+type acts struct {
+	mu   sync.Mutex
+	open map[string]waiting
+}
+
+func (a *acts) add(w waiting) (token string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open == nil {
+		a.open = map[string]waiting{}
+	}
+	oldest := ""
+	for other, o := range a.open {
+		switch {
+		case time.Since(o.made) > actTime:
+			delete(a.open, other)
+		case oldest == "" || o.made.Before(a.open[oldest].made):
+			oldest = other
+		}
+	}
+	if len(a.open) >= openActs {
+		delete(a.open, oldest)
+	}
+	w.made, token = time.Now(), rand.Text()
+	a.open[token] = w
+	return token
+}
+
+// find returns what waits under a token. The error is errNoAct.
+func (a *acts) find(token string) (waiting, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w, ok := a.open[token]
+	if !ok || time.Since(w.made) > actTime {
+		return waiting{}, errNoAct
+	}
+	return w, nil
+}
+
+// file files an act that was prepared without error, and replies with its procedure.
+func (d *Desk) file(c call, act *agent.Act, err error) (reply, error) {
+	if err != nil {
+		return reply{}, err
+	}
+	then := goTo("/procedures/" + act.Procedure())
+	if c.program() {
+		then = told(http.StatusAccepted, map[string]string{"procedure": act.Procedure(), "claim": act.Claim()})
+	}
+	return d.fileThen(c, act, then)
+}
+
+// fileThen files an act of whoever acts, and replies with then; where that officer has to touch a passkey first, with the page
+// that asks for it. An act of the demonstration's officer is signed by this program.
+func (d *Desk) fileThen(c call, act *agent.Act, then reply) (reply, error) {
+	switch {
+	case act.Kind().Signed() && d.believesSoft() && act.Officer() == d.Soft.Officer:
+		signature, err := d.Soft.Key.Sign(act.Challenge())
+		if err != nil {
+			return reply{}, err
+		}
+		return then, act.File(signature)
+	case act.Kind().Signed() && c.who.Code != "" && !c.who.Soft:
+		return goTo("/sign/" + d.acts.add(waiting{act: act, then: then})), nil
+	}
+	return then, act.File(nil)
+}
+
+// signView is the page that asks an officer for a touch.
+type signView struct {
+	station
+	Token, Act, Number string
+}
+
+// signing returns what waits under a request's token, if it is an act of whoever is signed in.
+func (d *Desk) signing(c call) (waiting, error) {
+	w, err := d.acts.find(c.PathValue("token"))
+	if err == nil && (w.act.Officer() != c.who.Code || c.who.Soft) {
+		err = errNoAct
+	}
+	return w, err
+}
+
+func (d *Desk) showSign(c call, lang page.Language) (reply, error) {
+	w, err := d.signing(c)
+	if err != nil {
+		return reply{}, err
+	}
+	return d.signPage(c, w, nil, lang), nil
+}
+
+func (d *Desk) signPage(c call, w waiting, wrong []page.FieldError, lang page.Language) reply {
+	return show("sign", page.View{Title: "sign.title", Errors: wrong, Scripts: scripts, Data: signView{
+		station: d.station(lang, ""), Token: c.PathValue("token"), Act: d.pages.Say(lang, "act."+w.act.Kind().Word), Number: w.act.Number(),
+	}})
+}
+
+// signOptions returns what the browser needs to ask for the touch.
+func (d *Desk) signOptions(_ http.ResponseWriter, r *http.Request) ([]byte, error) {
+	w, err := d.signing(call{Request: r, who: d.signer(r)})
+	if err != nil {
+		return nil, err
+	}
+	found, err := d.Counter.Officers().Officer(w.act.Officer())
+	if err != nil {
+		return nil, err
+	}
+	return signin.SignOptions(w.act.Challenge(), officer.Counters, found.Passkeys)
+}
+
+func (d *Desk) postSign(c call, lang page.Language) (reply, error) {
+	w, err := d.signing(c)
+	if err != nil {
+		return reply{}, err
+	}
+	signature, err := signin.ReadAssertion([]byte(c.PostFormValue("passkey")))
+	if err == nil {
+		err = w.act.File(signature)
+	}
+	var why officer.Reason
+	if errors.As(err, &why) {
+		d.noteFailure(c.who.Code, why)
+		what, next := problemOf(why).in(lang)
+		out := d.signPage(c, w, []page.FieldError{{Text: what + " " + next}}, lang)
+		out.status = problemOf(why).status
+		return out, nil
+	}
+	return w.then, err
+}
+
+// noteFailure files that somebody presented a signature as an officer that proves nothing.
+func (d *Desk) noteFailure(code string, why officer.Reason) {
+	if code == "" || why == officer.Unsigned {
+		return
+	}
+	if err := d.Counter.ReportSignIn(code, string(why)); err != nil {
+		d.Logger.Error("could not record a failed sign-in", "error", err)
+	}
+}
+
+// clerkOf returns who ends a procedure: whoever is signed in, or else the number that a program gave, or else who received it.
+func (c call) clerkOf(given string, status agent.Status) string {
+	return cmp.Or(c.who.Code, given, status.Officer)
+}

@@ -1,0 +1,200 @@
+package desk
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"shomei/events"
+	"shomei/pkg/officer"
+	"shomei/pkg/page"
+	"shomei/pkg/signin"
+)
+
+// newSite returns who is signed in at this counter: nobody yet.
+func (d *Desk) newSite() *signin.Site {
+	return signin.New(signin.Config{
+		RelyingParty: officer.Counters, Name: "Shomei " + d.Name, Cookie: "signin-" + d.Name,
+		Find:   func(credential []byte) (officer.Officer, error) { return d.Counter.Officers().Find(credential) },
+		ByCode: func(code string) (officer.Officer, error) { return d.Counter.Officers().Officer(code) },
+		Now:    d.Counter.Now, Trial: func() bool { return d.Counter.Officers().Demonstration() },
+	})
+}
+
+// named lets next serve a browser under the machine's name: under its address there are no passkeys.
+func (d *Desk) named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if address := d.byName(r); address != "" {
+			http.Redirect(w, r, address, http.StatusSeeOther)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// signedIn lets next serve whoever is signed in, or anybody while nobody must be.
+func (d *Desk) signedIn(next http.Handler) http.Handler {
+	return d.named(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if locked, ended := d.shut(r); locked || ended {
+			address := "/sign-in"
+			if r.Method != http.MethodGet {
+				address += "?lost=1"
+			}
+			http.Redirect(w, r, address, http.StatusSeeOther)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+}
+
+// shut reports whether a clerk's page is shut to a request: its session is locked, or there is none where there must be.
+func (d *Desk) shut(r *http.Request) (locked, ended bool) {
+	s, ok := d.site.Session(r)
+	return s.Locked, !ok && d.mustSign()
+}
+
+// byName returns the address of a clerk's page under localhost, if a browser opens it under an IP address and the office has
+// officers; otherwise "".
+func (d *Desk) byName(r *http.Request) string {
+	host, port, err := net.SplitHostPort(r.Host)
+	if err != nil || r.Method != http.MethodGet || !navigates(r) || net.ParseIP(host) == nil || !d.Counter.Officers().SetUp() {
+		return ""
+	}
+	return "http://" + net.JoinHostPort(officer.Counters, port) + r.URL.RequestURI()
+}
+
+// user is who is signed in, as every clerk's page shows it.
+type user struct {
+	signer
+	Administers bool
+}
+
+// greet adds to a clerk's page who is signed in, where the office has officers.
+func (d *Desk) greet(v *page.View, who signer) {
+	if !d.Counter.Officers().SetUp() {
+		return
+	}
+	v.User = user{who, who.administers()}
+	if !slices.Contains(v.Scripts, "signin.js") {
+		v.Scripts = append(slices.Clone(v.Scripts), "signin.js")
+	}
+}
+
+// guestLive is where pages learn of changes that show nothing of any procedure.
+const guestLive = "/live?guest"
+
+// signInView is the page on which officers sign in.
+type signInView struct {
+	station
+	Officer string
+	// Locked is the officer whose session is locked; Lost: something was sent without a session, and not taken.
+	Locked string
+	Lost   bool
+}
+
+func (d *Desk) showSignIn(c call, lang page.Language) (reply, error) {
+	return d.signInPage(c.Request, nil, lang), nil
+}
+
+func (d *Desk) signInPage(r *http.Request, wrong []page.FieldError, lang page.Language) reply {
+	v := signInView{station: d.station(lang, ""), Officer: r.PostFormValue("officer"), Lost: r.URL.Query().Get("lost") != ""}
+	v.Live = guestLive
+	if s, ok := d.site.Session(r); ok && s.Locked {
+		v.Locked = s.Officer
+	}
+	return show("signin", page.View{Title: "signin.title", Errors: wrong, Scripts: signingScripts, Data: v, Lang: lang})
+}
+
+// typedOfficer returns the code that was typed, empty for none. The error is events.ErrOfficer.
+func typedOfficer(r *http.Request) (string, error) {
+	if typed := r.PostFormValue("officer"); strings.TrimSpace(typed) != "" {
+		return events.ParseOfficer(typed)
+	}
+	return "", nil
+}
+
+func (d *Desk) signInOptions(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	code, err := typedOfficer(r)
+	if err != nil {
+		return nil, err
+	}
+	return d.site.Options(w, r, code)
+}
+
+// signIn signs in by what a form brings. A signature that proves nothing is recorded.
+func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) (signin.Session, error) {
+	code, err := typedOfficer(r)
+	if err != nil {
+		return signin.Session{}, err
+	}
+	s, err := d.site.SignIn(w, r, code, []byte(r.PostFormValue("passkey")))
+	var why officer.Reason
+	if errors.As(err, &why) {
+		d.noteFailure(s.Officer, why)
+	}
+	return s, err
+}
+
+func (d *Desk) postSignIn(w http.ResponseWriter, r *http.Request) {
+	lang := page.LanguageOf(r)
+	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+	if _, err := d.signIn(w, r); err != nil {
+		p := problemOf(err)
+		what, next := p.in(lang)
+		out := d.signInPage(r, []page.FieldError{{Text: what + " " + next}}, lang)
+		out.status = p.status
+		d.render(w, r, out)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// postUnlock signs in without leaving the page that was locked: 204 for the same officer, 200 for another one.
+func (d *Desk) postUnlock(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+	before, was := d.site.Session(r)
+	now, err := d.signIn(w, r)
+	switch {
+	case err != nil:
+		d.failText(w, r, err)
+	case was && before.Officer == now.Officer && before.Home == now.Home:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.WriteHeader(http.StatusOK)
+	}
+}
+
+func (d *Desk) postLock(w http.ResponseWriter, r *http.Request) {
+	d.site.Lock(r)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (d *Desk) postSignOut(c call, _ page.Language) (reply, error) {
+	d.site.End(c.Request)
+	return goTo("/sign-in"), nil
+}
+
+// options serves the JSON of a ceremony; what is wrong is a text for signin.js to show.
+func (d *Desk) options(of func(http.ResponseWriter, *http.Request) ([]byte, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+		text, err := of(w, r)
+		if err != nil {
+			d.failText(w, r, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		_, _ = w.Write(text) // the browser may have gone; nobody is left to tell
+	}
+}
+
+func (d *Desk) failText(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	if p.status >= http.StatusInternalServerError {
+		d.Logger.Error("could not serve a ceremony", "code", p.Code, "error", err)
+	}
+	what, next := p.in(page.LanguageOf(r))
+	http.Error(w, what+" "+next, p.status)
+}

@@ -1,0 +1,363 @@
+package ra
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/directory"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/officer"
+	"shomei/pkg/regime"
+	"shomei/pkg/vault"
+	"shomei/pkg/wait"
+)
+
+// errNeedsSecond: what was decided waits for a second officer; nothing was recorded about the person.
+var errNeedsSecond = errors.New("the act needs a second officer")
+
+// approvalField is what an act that waits is sealed under, with its person's key: an erasure reaches it.
+const approvalField = "approval"
+
+// release is the second officer's decision that lets an act go on.
+type release struct {
+	officer string
+	proof   *events.ActProof
+}
+
+// needsSecond reports whether an officer's act waits for another officer: at an office that requires signatures, and wherever
+// the first one has signed. Otherwise the second officer's number in the claim is taken as it is.
+func (a *attempt) needsSecond() bool {
+	if a.released != nil || !a.act.Signed() || a.act.Pairs == officer.Single || a.received.Enrolment.Role != "counter" {
+		return false
+	}
+	day := civil.Of(a.filed)
+	office := a.Directory.OfficersOf(a.claim.Office, a.Clock())
+	if a.proof == nil && (a.Directory.Trial() || !office.RequiredOn(day)) {
+		return false
+	}
+	return slices.Contains(office.FourEyes(day), a.act.Word)
+}
+
+// grantedBy returns the officer who grants special circumstances: the one who has approved, the one who will (the decision is
+// tried before anybody is asked), or the one whose number was typed.
+func (a *attempt) grantedBy() string {
+	switch {
+	case a.circumstances() == "":
+		return ""
+	case a.released != nil:
+		return a.released.officer
+	case a.needsSecond():
+		return somebodyElse
+	}
+	return a.claim.SecondOfficer
+}
+
+// somebodyElse stands for the officer who will be asked. No decision with it is recorded.
+const somebodyElse = "not-asked-yet-0"
+
+// ask records that an act waits for a second officer, until the end of the office's next open day.
+func (a *attempt) ask(ctx context.Context) error {
+	c := a.claim
+	digest := events.Hash(a.received.Signed)
+	if len(c.Act) > 0 {
+		digest = events.Hash(c.Act)
+	}
+	lapses, err := a.lapses()
+	if err != nil {
+		return err
+	}
+	outcome, err := a.Log.Update(ctx, events.KindApproval, c.Id, a.envelope(), func(h eventlog.Head) ([]*events.Event, error) {
+		if h.Revision > 0 {
+			return nil, unfit("an act under the id of this claim waits already")
+		}
+		binding := vault.Binding{ID: c.Id, Revision: h.Revision + 1, Field: approvalField}
+		sealed, err := a.Vault.Seal(cmp.Or(a.subscriber, c.Id), vault.Identity, binding, a.received.Signed)
+		if err != nil {
+			return nil, err
+		}
+		e := events.New(&events.ApprovalAsked{
+			Office: c.Office, Counter: c.Counter, Act: a.act.Word, Officer: c.Officer, Subscriber: a.subscriber, Procedure: c.Procedure,
+			LapsesMs: lapses.UnixMilli(), Digest: digest, SealedClaim: sealed,
+		}, regime.ApprovalPending)
+		e.FiledMs = a.filed.UnixMilli()
+		if !a.entered.IsZero() {
+			e.EnteredMs = a.entered.UnixMilli()
+		}
+		return []*events.Event{e}, nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.Directory.Learn(events.KindApproval, c.Id, outcome.Commit)
+}
+
+// lapses returns the end of the next day after the receipt on which the office is open for anything.
+func (a *attempt) lapses() (time.Time, error) {
+	on := civil.Of(a.filed)
+	office, err := a.Directory.Office(a.claim.Office, on)
+	if err != nil {
+		return time.Time{}, unfit("office: %v", err)
+	}
+	day, ok := office.NextOpenDay(regime.OpResidentRecord, on.AddDays(1))
+	if !ok {
+		day = on.AddDays(1)
+	}
+	return day.AddDays(1).StartInstant(), nil
+}
+
+// wasAsked reports whether a redelivered claim waits for a second officer, or did: then it is that officer's decision that
+// leads on.
+func (r *RA) wasAsked(ctx context.Context, received counterlink.Received) (bool, error) {
+	if !received.Redelivered || !events.ValidID(received.Claim.Id) {
+		return false, nil
+	}
+	head, err := r.Log.Load(ctx, events.KindApproval, received.Claim.Id)
+	if err != nil {
+		return false, fmt.Errorf("looking up whether a claim of counter %s waits for a second officer: %w", received.Claim.Counter, err)
+	}
+	return head.Revision > 0, nil
+}
+
+// outcomes are the words of a decision with their events.
+var outcomes = map[string]func(a *attempt, h eventlog.Head) (events.Body, error){
+	lifecycle.ApprovalApproved: func(a *attempt, _ eventlog.Head) (events.Body, error) {
+		return &events.ApprovalGiven{Officer: a.claim.Officer, Counter: a.claim.Counter}, nil
+	},
+	lifecycle.ApprovalRefused: func(a *attempt, h eventlog.Head) (events.Body, error) {
+		b := &events.ApprovalRefused{Officer: a.claim.Officer, Counter: a.claim.Counter}
+		why := a.personal.GetWhy()
+		if why == "" {
+			return b, nil
+		}
+		binding := vault.Binding{ID: a.claim.GetApprovalDecided().GetApproval(), Revision: h.Revision + 1, Field: "remark"}
+		sealed, err := a.Vault.Seal(binding.ID, vault.Operations, binding, []byte(why))
+		b.SealedWhy = sealed
+		return b, err
+	},
+	lifecycle.ApprovalWithdrawn: func(a *attempt, _ eventlog.Head) (events.Body, error) {
+		return &events.ApprovalWithdrawn{Officer: a.claim.Officer}, nil
+	},
+}
+
+// decideApproval records an officer's decision on another's act and, if it is approved, carries the act out as if it had waited
+// at the counter. Both are repeatable, so a crash between them loses nothing.
+func (a *attempt) decideApproval(ctx context.Context, d *events.ApprovalDecided) error {
+	if !events.ValidID(d.Approval) || outcomes[d.Outcome] == nil {
+		return unfit("the decision names no act that waits, or says neither approved nor refused nor withdrawn")
+	}
+	outcome, err := a.Log.Update(ctx, events.KindApproval, d.Approval, a.envelope(), func(h eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeApproval(h.State)
+		if err != nil {
+			return nil, err
+		}
+		if err := a.mayDecide(state, d, h.Now); err != nil {
+			return nil, err
+		}
+		body, err := outcomes[d.Outcome](a, h)
+		if err != nil {
+			return nil, err
+		}
+		e := events.New(body)
+		e.FiledMs = a.filed.UnixMilli()
+		return []*events.Event{e}, nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.Directory.Learn(events.KindApproval, d.Approval, outcome.Commit); err != nil {
+		return err
+	}
+	if d.Outcome != lifecycle.ApprovalApproved {
+		return nil
+	}
+	return a.carryOut(ctx, d.Approval)
+}
+
+// giveUpWaiting withdraws what waits for a second officer in a procedure that is dropped: nobody may approve it any more.
+func (a *attempt) giveUpWaiting(ctx context.Context) error {
+	if a.claim.GetApplicationDropped() == nil {
+		return nil
+	}
+	for _, open := range a.Directory.Approvals() {
+		if open.Procedure != a.claim.Procedure || open.Office != a.claim.Office {
+			continue
+		}
+		env := a.envelope()
+		env.CommandID, env.Counter, env.Redelivered = "dropped/"+open.ID, "", true
+		err := a.endWaiting(ctx, open.ID, env, &events.ApprovalWithdrawn{Officer: a.claim.Officer})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayDecide returns why this officer does not decide on that act, or nil.
+func (a *attempt) mayDecide(s *events.ApprovalState, d *events.ApprovalDecided, now time.Time) error {
+	same := s.GetOfficer() == a.claim.Officer
+	switch {
+	case s.GetRevision() == 0 || s.GetOffice() != a.claim.Office && !a.Directory.Belonged(a.claim.Counter, s.GetOffice()):
+		return unfit("the decision is about an act that nobody of this office has asked for")
+	case !bytes.Equal(s.GetDigest(), d.Digest):
+		return unfit("the decision is about other bytes than the act that waits")
+	case s.GetOutcome() != "" || !now.Before(time.UnixMilli(s.GetLapsesMs())):
+		return unfit("the act no longer waits: it was decided on, or nobody did in time")
+	case d.Outcome == lifecycle.ApprovalWithdrawn && !same:
+		return unfit("only the officer who asked withdraws")
+	case d.Outcome != lifecycle.ApprovalWithdrawn && same:
+		return &refusedError{officer.SamePerson}
+	case s.GetAct() == recovery && d.Outcome != lifecycle.ApprovalWithdrawn && a.signer != nil && !slices.Contains(a.signer.Roles, officer.Administrator):
+		return &refusedError{officer.NotAllowed}
+	}
+	return nil
+}
+
+// carryOut decides the claim that waited, now that a second officer approves. It is judged as of its own receipt.
+func (a *attempt) carryOut(ctx context.Context, approval string) error {
+	history, err := a.history(ctx, eventlog.Record{Kind: events.KindApproval, ID: approval})
+	if err != nil {
+		return err
+	}
+	original, err := a.waiting(history)
+	if err != nil {
+		return err
+	}
+	err = original.decide(ctx)
+	if refused := (*refusedError)(nil); errors.As(err, &refused) {
+		return original.refuse(ctx, refused.reason)
+	}
+	if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
+		return Quarantine(ctx, a.Log, a.Vault, quarantined(original.received, err))
+	}
+	return err
+}
+
+// waiting returns the act of an approval's history as it was received, with its claim verified anew.
+func (a *attempt) waiting(history []eventlog.Record) (*attempt, error) {
+	for _, r := range history {
+		for _, e := range r.Commit.GetEvents() {
+			if asked := e.GetApprovalAsked(); asked != nil {
+				return a.again(r, e, asked)
+			}
+		}
+	}
+	return nil, unfit("nobody has asked for the act")
+}
+
+func (a *attempt) again(r eventlog.Record, e *events.Event, asked *events.ApprovalAsked) (*attempt, error) {
+	signed, err := a.Vault.Open(events.SealedFor(r.ID, asked), vault.Binding{ID: r.ID, Revision: r.Commit.Revision, Field: approvalField}, asked.SealedClaim)
+	if err != nil {
+		return nil, err
+	}
+	for _, counter := range a.Directory.CounterAt(asked.Counter, time.UnixMilli(e.RecordedMs)) {
+		claim, hash, err := counterlink.VerifyClaim(counter.PublicKey, signed)
+		if err != nil || claim.GetId() != r.ID {
+			continue
+		}
+		original := &attempt{
+			RA: a.RA, claim: claim, act: officer.ActOf(claim), proof: r.Commit.Proof, released: &release{a.claim.Officer, a.proof},
+			received: counterlink.Received{Claim: claim, Signed: signed, Hash: hash, Enrolment: enrolmentOf(counter), Redelivered: true},
+			receipt:  receipt{filed: time.UnixMilli(e.FiledMs), evidence: r.Commit.Receipt},
+		}
+		if e.EnteredMs != 0 {
+			original.entered = time.UnixMilli(e.EnteredMs)
+		}
+		return original, nil
+	}
+	return nil, unfit("the act that waited can't be read any more")
+}
+
+func enrolmentOf(c directory.Counter) counterlink.Enrolment {
+	return counterlink.Enrolment{Office: c.Office, PublicKey: c.PublicKey, SealKey: c.SealKey, Role: c.Role, Since: c.Since}
+}
+
+// lapseEvery is how often acts that wait are looked at; they are in memory.
+const lapseEvery = time.Second
+
+// lapse ends acts that nobody has approved in time, until ctx ends.
+func (r *RA) lapse(ctx context.Context) {
+	for wait.For(ctx, lapseEvery) == nil {
+		if err := r.EndLapsed(ctx); err != nil && ctx.Err() == nil {
+			r.Logger.Error("acts that nobody approved in time could not be ended, trying again", "error", err)
+		}
+	}
+}
+
+// EndLapsed records the end of every act that nobody has approved in time.
+func (r *RA) EndLapsed(ctx context.Context) error {
+	var failed error
+	for _, open := range r.Directory.Approvals() {
+		if !r.Clock().Before(open.Lapses) {
+			failed = errors.Join(failed, r.endApproval(ctx, open.ID))
+		}
+	}
+	return failed
+}
+
+func (r *RA) endApproval(ctx context.Context, id string) error {
+	env := eventlog.Envelope{
+		CommandID: "lapse/" + id, Redelivered: true, Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},
+	}
+	return r.endWaiting(ctx, id, env, &events.ApprovalLapsed{}, regime.ApprovalLapsed)
+}
+
+// endWaiting records the end of an act that still waits.
+func (r *RA) endWaiting(ctx context.Context, id string, env eventlog.Envelope, end events.Body, rules ...string) error {
+	outcome, err := r.Log.Update(ctx, events.KindApproval, id, env, func(h eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeApproval(h.State)
+		if err != nil || state.Outcome != "" {
+			return nil, err
+		}
+		return []*events.Event{events.New(end, rules...)}, nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.Directory.Learn(events.KindApproval, id, outcome.Commit)
+}
+
+// AnswerApprovals returns the acts of the asking counter's office that wait for a second officer and, if the question names one,
+// what was claimed. It records that the person's record was opened.
+func (r *RA) AnswerApprovals(ctx context.Context, q counterlink.ApprovalRequest) (counterlink.Waiting, error) {
+	var found counterlink.Waiting
+	for _, open := range r.Directory.Approvals() {
+		if open.Office != q.Office || q.Approval != "" && open.ID != q.Approval {
+			continue
+		}
+		found.Open = append(found.Open, &events.OpenApproval{
+			Id: open.ID, Act: open.Act, Officer: open.Officer, Counter: open.Counter, AskedMs: open.Asked.UnixMilli(), LapsesMs: open.Lapses.UnixMilli(),
+			Digest: open.Digest, Procedure: open.Procedure,
+		})
+	}
+	if q.Approval == "" || len(found.Open) == 0 {
+		return found, nil
+	}
+	a := &attempt{RA: r, claim: &events.Claim{}}
+	history, err := a.history(ctx, eventlog.Record{Kind: events.KindApproval, ID: q.Approval})
+	if err != nil {
+		return found, err
+	}
+	waiting, err := a.waiting(history)
+	if err != nil {
+		return found, err
+	}
+	asked := counterlink.PersonRequest{Counter: q.Counter, Office: q.Office, Officer: q.Officer, ID: q.ID}
+	if err := r.recordOpened(ctx, asked, history[0].Commit.Events[0].GetApprovalAsked().GetSubscriber(), "act opened for a second officer"); err != nil {
+		return found, err
+	}
+	found.Personal, err = counterlink.OpenPersonal(r.SealKey, waiting.claim)
+	found.Claim = proto.CloneOf(waiting.claim)
+	found.Claim.Sealed, found.Claim.Act, found.Claim.Assertion = nil, nil, nil
+	return found, err
+}

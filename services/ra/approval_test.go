@@ -1,0 +1,166 @@
+package ra_test
+
+import (
+	"testing"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/officer"
+	"shomei/services/servicetest"
+)
+
+// pair is an office whose officers sign, with two of them who may approve each other's acts.
+type pair struct {
+	*servicetest.World
+	first, second *servicetest.Desk
+	one, two      *servicetest.Officer
+}
+
+func newPair(t *testing.T) pair {
+	t.Helper()
+	w := servicetest.New(t, morning)
+	w.Record(events.KindAuthority, events.AuthorityLog, &events.LogOpened{Demonstration: true})
+	return pair{
+		w, w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "c2", "counter"),
+		w.Officer(servicetest.Office, "017", officer.Clerk, officer.Approver), w.Officer(servicetest.Office, "018", officer.Approver),
+	}
+}
+
+// special is an application for a child of twelve under special circumstances, signed by the first officer.
+func (p pair) special(procedure, code string) *events.Claim {
+	p.T.Helper()
+	child := servicetest.Resident(code)
+	child.Record.BirthDate, child.SpecialCircumstances = "2012-06-18", "an entrance examination abroad"
+	c := p.first.Claim(procedure, "", servicetest.Applied(opIssue, "card-"+code), child)
+	c.GetApplicationReceived().Special, c.GetApplicationReceived().Kinds = true, []events.CertificateKind{events.CertificateKind_CERTIFICATE_KIND_SIGN}
+	return p.one.Sign(c)
+}
+
+// decided is a decision of an officer about an act that waits.
+func (p pair) decided(by *servicetest.Officer, c *events.Claim, outcome string) *events.Claim {
+	p.T.Helper()
+	return by.Sign(p.second.Claim("", "", func(d *events.Claim) {
+		d.Fact = &events.Claim_ApprovalDecided{ApprovalDecided: &events.ApprovalDecided{Approval: c.Id, Digest: events.Hash(c.Act), Outcome: outcome}}
+	}, nil))
+}
+
+// TestSpecialCircumstancesWaitForAnotherOfficer follows one application through every decision that is none, to the one that is.
+func TestSpecialCircumstancesWaitForAnotherOfficer(t *testing.T) {
+	p := newPair(t)
+	c := p.special("p1", "100")
+	p.first.Decide(c)
+	id := p.Subscriber("100")
+	if list := p.Events(id); len(list) > 0 {
+		t.Fatalf("decided before anybody approved: %v: %v", list, p.History(events.KindSubscriber, id)[0].Commit)
+	}
+	open := p.Directory.Approvals()
+	if len(open) != 1 || open[0].ID != c.Id || open[0].Act != "special-circumstances" || open[0].Officer != "017" {
+		t.Fatalf("what waits: %+v", open)
+	}
+	other := p.decided(p.two, c, lifecycle.ApprovalApproved)
+	other.GetApprovalDecided().Digest = events.Hash([]byte("x"))
+	for name, claim := range map[string]*events.Claim{
+		"by who asked":                p.decided(p.one, c, lifecycle.ApprovalApproved),
+		"of other bytes":              p.two.Sign(other),
+		"withdrawn by another":        p.decided(p.two, c, lifecycle.ApprovalWithdrawn),
+		"of nothing that waits":       p.decided(p.two, &events.Claim{Id: "nothing"}, lifecycle.ApprovalApproved),
+		"with a word that is no word": p.decided(p.two, c, "granted"),
+	} {
+		p.second.Decide(claim)
+		if len(p.Events(id)) > 0 || len(p.Directory.Approvals()) != 1 {
+			t.Errorf("a decision %s changed something: %v", name, p.Events(id))
+		}
+	}
+	approved := p.decided(p.two, c, lifecycle.ApprovalApproved)
+	p.second.Decide(approved)
+	p.second.Decide(approved) // again after a crash
+	again := p.first.Received(c)
+	again.Redelivered = true
+	servicetest.Check(t, p.RA.Handle(t.Context(), again))
+
+	history := p.History(events.KindSubscriber, id)
+	if len(history) != 1 || p.Count(id, "SpecialCircumstancesGranted") != 1 || p.Count(id, "ApplicationAccepted") != 1 {
+		t.Fatalf("after the approval: %v", p.Events(id))
+	}
+	commit := history[0].Commit
+	if commit.GetActor().GetId() != "017" || commit.GetSecondOfficer().GetId() != "018" {
+		t.Errorf("by %v and %v", commit.GetActor(), commit.GetSecondOfficer())
+	}
+	if string(commit.GetProof().GetAct()) != string(c.Act) || string(commit.GetSecondProof().GetAct()) != string(approved.Act) {
+		t.Errorf("the commit does not hold what both have signed")
+	}
+	if open := p.Directory.Approvals(); len(open) > 0 {
+		t.Errorf("still waits: %+v", open)
+	}
+}
+
+// TestWhatNobodyApprovesComesToNothing tries each other end.
+func TestWhatNobodyApprovesComesToNothing(t *testing.T) {
+	p := newPair(t)
+	end := map[string]func(c *events.Claim){
+		"ApprovalRefused":   func(c *events.Claim) { p.second.Decide(p.decided(p.two, c, lifecycle.ApprovalRefused)) },
+		"ApprovalWithdrawn": func(c *events.Claim) { p.second.Decide(p.decided(p.one, c, lifecycle.ApprovalWithdrawn)) },
+		"ApprovalLapsed": func(*events.Claim) {
+			p.Clock.SetTo(p.Clock.Now().Add(4 * 24 * time.Hour))
+			servicetest.Check(t, p.RA.EndLapsed(t.Context()))
+		},
+	}
+	for i, want := range []string{"ApprovalRefused", "ApprovalWithdrawn", "ApprovalLapsed"} {
+		c := p.special("p"+want, []string{"100", "101", "102"}[i])
+		p.first.Decide(c)
+		end[want](c)
+		p.second.Decide(p.decided(p.two, c, lifecycle.ApprovalApproved)) // too late
+		last := p.History(events.KindApproval, c.Id)
+		if got := events.Name(last[len(last)-1].Commit.Events[0]); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if list := p.Events(p.Subscriber([]string{"100", "101", "102"}[i])); len(list) > 0 {
+			t.Errorf("%s, and yet: %v", want, list)
+		}
+	}
+	dropped := p.special("p-dropped", "103")
+	p.first.Decide(dropped)
+	p.first.Decide(p.one.Sign(p.first.Claim("p-dropped", p.Subscriber("103"), func(c *events.Claim) {
+		c.Fact = &events.Claim_ApplicationDropped{ApplicationDropped: &events.ApplicationDropped{}}
+	}, nil)))
+	if open := p.Directory.Approvals(); len(open) > 0 {
+		t.Errorf("an application that was dropped waits still: %+v", open)
+	}
+}
+
+// TestARefusedApplicationAsksNobody: the second officer is asked only for what the law allows.
+func TestARefusedApplicationAsksNobody(t *testing.T) {
+	p := newPair(t)
+	child := servicetest.Resident("100")
+	child.Record.BirthDate, child.Record.Registered, child.SpecialCircumstances = "2012-06-18", false, "an entrance examination abroad"
+	c := p.first.Claim("p1", "", servicetest.Applied(opIssue, "card-100"), child)
+	c.GetApplicationReceived().Special = true
+	p.first.Decide(p.one.Sign(c))
+	if p.Count(p.Subscriber("100"), "ApplicationRefused") != 1 || len(p.Directory.Approvals()) > 0 {
+		t.Errorf("%v, waiting: %+v", p.Events(p.Subscriber("100")), p.Directory.Approvals())
+	}
+}
+
+// TestOnlyPairsThatTheOfficeChose: a PIN reset waits only where the office has said so.
+func TestOnlyPairsThatTheOfficeChose(t *testing.T) {
+	p := newPair(t)
+	p.first.Hold("100")
+	unblock := func(procedure string) *events.Claim {
+		c := p.first.Claim(procedure, "", servicetest.Applied(events.Operation_OPERATION_UNBLOCK, "card-100"), servicetest.Resident("100"))
+		c.GetApplicationReceived().Pins = []events.PinKind{events.PinKind_PIN_KIND_SIGN}
+		return p.one.Sign(c)
+	}
+	p.first.Decide(unblock("p1"))
+	if n := p.Count(p.Subscriber("100"), "UnblockAuthorized"); n != 1 || len(p.Directory.Approvals()) > 0 {
+		t.Fatalf("not chosen: %d authorised, waiting %+v; %v", n, p.Directory.Approvals(), p.Events(p.Subscriber("100")))
+	}
+	p.Record(events.KindOffice, servicetest.Office, &events.FourEyesDefined{Acts: []string{"unblock"}})
+	p.first.Decide(p.one.Sign(p.first.Claim("p1", p.Subscriber("100"), func(c *events.Claim) {
+		c.Fact = &events.Claim_ApplicationDropped{ApplicationDropped: &events.ApplicationDropped{}}
+	}, nil)))
+	p.first.Decide(unblock("p2"))
+	if open := p.Directory.Approvals(); len(open) != 1 || open[0].Act != "unblock" {
+		t.Errorf("chosen: waiting %+v", open)
+	}
+}

@@ -1,0 +1,170 @@
+package ra
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/officer"
+	"shomei/pkg/regime"
+)
+
+// refusedError: nobody who may do a claim's act has signed it.
+type refusedError struct{ reason officer.Reason }
+
+func (e *refusedError) Error() string {
+	rule, _ := regime.Lookup(regime.OfficerRefused(string(e.reason)))
+	return fmt.Sprintf("the officer is not believed (%s): %s", string(e.reason), rule.EN)
+}
+
+// refuse records that somebody tried to act as an officer, and puts the claim aside: in this order, so that a claim that comes
+// again has left its trace.
+func (a *attempt) refuse(ctx context.Context, reason officer.Reason) error {
+	c := a.claim
+	a.Logger.Warn("claim put aside, its officer is not believed", "claim", c.Id, "counter", c.Counter, "reason", string(reason))
+	id := hex.EncodeToString(events.Hash(a.received.Signed))
+	env := eventlog.Envelope{
+		CommandID: "sign-in-refused/" + id, CausationID: c.Id, Office: c.Office, Redelivered: a.received.Redelivered,
+		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},
+	}
+	outcome, err := a.Log.Update(ctx, events.KindOffice, c.Office, env, func(eventlog.Head) ([]*events.Event, error) {
+		e := events.New(&events.SignInRefused{Officer: c.Officer, Counter: c.Counter, Claim: c.Id, Reason: string(reason)})
+		e.CausedMs, e.FiledMs = c.CausedMs, a.madeAt().UnixMilli()
+		return []*events.Event{e}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("recording that officer %s is not believed: %w", c.Officer, err)
+	}
+	if err := a.Directory.Learn(events.KindOffice, c.Office, outcome.Commit); err != nil {
+		return err
+	}
+	return Quarantine(ctx, a.Log, a.Vault, counterlink.Quarantined{
+		ID: id, Counter: c.Counter, Number: c.Number, Signed: a.received.Signed, Why: &refusedError{reason},
+	})
+}
+
+// judgeOfficer judges who has acted: a signature that is there must hold, and one that must be there is. Whoever may have been
+// enrolled a moment ago, by another process, is looked up again.
+func (a *attempt) judgeOfficer(ctx context.Context) error {
+	if a.released != nil {
+		return nil // as it was judged when it was received
+	}
+	a.act = a.actOf()
+	if a.claim.GetAssertion() == nil {
+		if a.mustSign() {
+			return &refusedError{officer.Unsigned}
+		}
+		return nil
+	}
+	err := a.verifySigned()
+	if err != nil {
+		if err := a.Directory.Refresh(ctx, a.Log); err != nil {
+			return err
+		}
+		err = a.verifySigned()
+	}
+	var reason officer.Reason
+	if errors.As(err, &reason) {
+		return &refusedError{reason}
+	}
+	return err
+}
+
+// actOf returns which act the claim is. To invite somebody who has a passkey is more than to invite somebody new: it lets
+// another in, in that officer's name.
+func (a *attempt) actOf() officer.Act {
+	act := officer.ActOf(a.claim)
+	if made := a.claim.GetInvitationMade(); made != nil {
+		invited, err := a.Directory.OfficersOf(a.claim.Office, a.Clock()).Officer(made.Officer)
+		if err == nil && invited.HasKey() {
+			act, _ = officer.ActNamed(recovery)
+		}
+	}
+	return act
+}
+
+// recovery is the act of letting an officer in anew, in whose name somebody can sign already.
+const recovery = "recovery"
+
+// mustSign reports whether the claim counts for nothing without an officer's signature. At counters and at the telephone desk
+// that is so when their office requires it; claims about officers, and approvals, need one everywhere.
+func (a *attempt) mustSign() bool {
+	role := a.received.Enrolment.Role
+	switch {
+	case !a.act.Signed() || a.claim.GetPasskeyOffered() != nil || a.Directory.Trial():
+		return false
+	case isAboutOfficers(a.claim) || a.claim.GetApprovalDecided() != nil:
+		return true
+	}
+	day := civil.Of(a.filed)
+	return (role == "counter" || role == "telephone") && a.Directory.OfficersOf(a.claim.Office, a.Clock()).RequiredOn(day)
+}
+
+// madeAt returns when the claim was made and signed. A time of receipt that a clerk has entered by hand is earlier.
+func (a *attempt) madeAt() time.Time {
+	made := a.filed
+	if !a.entered.IsZero() {
+		made = a.entered
+	}
+	return made
+}
+
+// verifySigned checks the claim's signature and the right to make it: as of the time when it was made, and of now, so that who
+// has retired meanwhile can't have made it earlier at a counter that was away. Errors: officer.Reason.
+func (a *attempt) verifySigned() error {
+	now := a.Clock()
+	made := a.madeAt().Add(counterlink.ClockTolerance) // the counter's clock may be slow
+	if made.After(now) {
+		made = now
+	}
+	signer, key, err := a.signerAt(made)
+	if err != nil {
+		return err
+	}
+	if _, _, err := a.signerAt(now); err != nil {
+		return err
+	}
+	if err := signer.InTerm(civil.Of(a.filed)); err != nil {
+		return err
+	}
+	switch {
+	case !a.act.May(signer.Roles):
+		return officer.NotAllowed
+	case key.Software && !a.Directory.Trial():
+		return officer.Software
+	}
+	if err := officer.Verify(a.claim.Assertion, events.ActChallenge(a.claim.Act), key); err != nil {
+		return err
+	}
+	if applied := a.claim.GetApplicationReceived(); applied != nil && applied.Special != (a.circumstances() != "") {
+		return officer.OtherBytes // the officer has signed whether there are any
+	}
+	a.signer, a.proof = &signer, proofOf(a.claim)
+	return nil
+}
+
+// signerAt returns the officer who acts under the claim's code, and the passkey of its signature, as of a moment.
+func (a *attempt) signerAt(at time.Time) (officer.Officer, officer.Passkey, error) {
+	found, err := a.Directory.OfficerAt(a.claim.Office, a.claim.Officer, at)
+	if err != nil {
+		return found, officer.Passkey{}, err
+	}
+	if found.Retired {
+		return found, officer.Passkey{}, officer.Retired
+	}
+	key, err := found.Key(a.claim.Assertion.GetCredential())
+	return found, key, err
+}
+
+func proofOf(c *events.Claim) *events.ActProof {
+	a := c.GetAssertion()
+	return &events.ActProof{
+		Act: c.Act, Credential: a.Credential, AuthenticatorData: a.AuthenticatorData, ClientData: a.ClientData, Signature: a.Signature,
+	}
+}

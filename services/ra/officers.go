@@ -1,0 +1,292 @@
+package ra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/intake"
+	"shomei/pkg/officer"
+	"shomei/pkg/regime"
+)
+
+// isAboutOfficers reports whether a claim is about the officers of its office, and about nobody's certificates.
+func isAboutOfficers(c *events.Claim) bool {
+	switch c.GetFact().(type) {
+	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade, *events.Claim_PasskeyOffered,
+		*events.Claim_PasskeyGivenUp, *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted, *events.Claim_SignInFailed:
+		return true
+	}
+	return false
+}
+
+// errBehind: the directory has not read what the decision must know.
+var errBehind = errors.New("the directory is behind its office")
+
+// aboutOfficers decides on a claim about the officers of its office. Who they are stands in the office's history, which the
+// directory folds: it must have read as far as the decision's own place.
+func (a *attempt) aboutOfficers(ctx context.Context) error {
+	for range 3 {
+		outcome, err := a.Log.Update(ctx, events.KindOffice, a.claim.Office, a.envelope(), a.decideOfficers)
+		if err == nil {
+			return a.Directory.Learn(events.KindOffice, a.claim.Office, outcome.Commit)
+		}
+		if !errors.Is(err, errBehind) {
+			return err
+		}
+		if err := a.Directory.Refresh(ctx, a.Log); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("claim %s about officers of %s: %w", a.claim.Id, a.claim.Office, errBehind)
+}
+
+func (a *attempt) decideOfficers(h eventlog.Head) ([]*events.Event, error) {
+	if a.Directory.Revision(a.claim.Office) < h.Revision {
+		return nil, errBehind
+	}
+	change := officersChange{attempt: a, head: h, office: a.Directory.OfficersOf(a.claim.Office, h.Now)}
+	body, err := change.decide()
+	var reason officer.Reason
+	var rules []string
+	if errors.As(err, &reason) {
+		rules = []string{regime.OfficerRefused(string(reason))}
+		body, err = &events.OfficerClaimRefused{Officer: codeIn(a.claim), Reason: string(reason)}, nil
+	}
+	if err != nil || body == nil {
+		return nil, err
+	}
+	e := events.New(body, rules...)
+	e.CausedMs, e.FiledMs = a.claim.CausedMs, a.filed.UnixMilli()
+	if !a.entered.IsZero() {
+		e.EnteredMs = a.entered.UnixMilli()
+	}
+	return []*events.Event{e}, nil
+}
+
+// codeIn returns the officer whom a claim is about; "" if that is no code, and may be a name.
+func codeIn(c *events.Claim) string {
+	for _, fact := range []interface{ GetOfficer() string }{
+		c.GetOfficerProposed(), c.GetOfficerLeft(), c.GetInvitationMade(), c.GetPasskeyOffered(), c.GetPasskeyGivenUp(), c.GetSignInFailed(),
+	} {
+		if code, err := events.ParseOfficer(fact.GetOfficer()); err == nil && code == fact.GetOfficer() {
+			return code
+		}
+	}
+	return ""
+}
+
+// officersChange is a claim about officers being decided on an office's newest state.
+type officersChange struct {
+	*attempt
+	head   eventlog.Head
+	office officer.Office
+}
+
+// decide returns the event. An officer.Reason is an answer: what is asked can't be done. A *refusedError means that the one who
+// asks is not believed.
+func (c officersChange) decide() (events.Body, error) {
+	switch fact := c.claim.Fact.(type) {
+	case *events.Claim_OfficerProposed:
+		return c.asAdministrator(func() (events.Body, error) { return c.propose(fact.OfficerProposed) })
+	case *events.Claim_OfficerLeft:
+		return c.asAdministrator(func() (events.Body, error) { return c.left(fact.OfficerLeft.Officer) })
+	case *events.Claim_InvitationMade:
+		return c.asAdministrator(func() (events.Body, error) { return c.invite(fact.InvitationMade) })
+	case *events.Claim_SignaturesWanted:
+		return c.asAdministrator(func() (events.Body, error) { return c.require(fact.SignaturesWanted.From) })
+	case *events.Claim_FourEyesWanted:
+		return c.asAdministrator(func() (events.Body, error) { return c.choose(fact.FourEyesWanted) })
+	case *events.Claim_PasskeyGivenUp:
+		return c.giveUp(fact.PasskeyGivenUp)
+	case *events.Claim_PasskeyOffered:
+		return c.offer(fact.PasskeyOffered)
+	case *events.Claim_SignInFailed:
+		return c.signInFailed(fact.SignInFailed)
+	}
+	return nil, unfit("unknown fact %T", c.claim.Fact)
+}
+
+func (c officersChange) asAdministrator(do func() (events.Body, error)) (events.Body, error) {
+	if err := c.administered(); err != nil {
+		return nil, err
+	}
+	return do()
+}
+
+// administered returns why the claim's officer is not believed to administer the office. Of an unsigned claim, in a log that is a
+// trial, only the code is known.
+func (c officersChange) administered() error {
+	who, err := c.office.Officer(c.claim.Officer)
+	switch {
+	case err != nil && c.signer != nil:
+		return &refusedError{officer.NotAllowed} // an officer of another office
+	case err != nil:
+		return &refusedError{officer.Unknown}
+	case who.Retired:
+		return &refusedError{officer.Retired}
+	case !slices.Contains(who.Roles, officer.Administrator):
+		return &refusedError{officer.NotAllowed}
+	}
+	if c.signer == nil {
+		return nil
+	}
+	if _, err := who.Key(c.claim.Assertion.GetCredential()); err != nil {
+		return &refusedError{officer.UnknownKey}
+	}
+	return nil
+}
+
+// propose enrols an officer, or changes what one may do. An administrator lets an officer act at offices of the same municipality;
+// at others the centre's operators do.
+func (c officersChange) propose(p *events.OfficerProposed) (events.Body, error) {
+	b := &events.OfficerEnrolled{
+		Officer: p.Officer, Roles: p.Roles, Offices: p.Offices, From: p.From, Until: p.Until, Areas: p.Areas, IdentitySha256: p.IdentitySha256,
+	}
+	if err := officer.CheckEnrolment(b); err != nil {
+		return nil, err
+	}
+	known := c.Directory.Offices()
+	for _, office := range b.Offices {
+		if known[office].GetMunicipality() != known[c.office.ID].GetMunicipality() || office == c.office.ID {
+			return nil, officer.IllFormed
+		}
+	}
+	if c.Directory.CodeTaken(b.Officer, c.office.ID, b.Offices, c.head.Now) {
+		return nil, officer.CodeTaken
+	}
+	name := c.personal.GetOfficerName()
+	if len(intake.Text("officer_name", name, intake.NameLimit)) > 0 {
+		return nil, officer.IllFormed
+	}
+	if name == "" {
+		return b, nil
+	}
+	var err error
+	b.SealedName, err = dossier.Sealer{Vault: c.Vault, Subscriber: c.office.ID, Revision: c.head.Revision + 1}.Remark(name)
+	return b, err
+}
+
+// standing returns an officer of the office who is not retired.
+func (c officersChange) standing(code string) (officer.Officer, error) {
+	found, err := c.office.Officer(code)
+	if err == nil && found.Retired {
+		err = officer.Retired
+	}
+	return found, err
+}
+
+func (c officersChange) left(code string) (events.Body, error) {
+	if _, err := c.standing(code); err != nil {
+		return nil, err
+	}
+	return &events.OfficerRetired{Officer: code}, nil
+}
+
+// longestInvitation is how long an officer may be invited for.
+const longestInvitation = 7 * 24 * time.Hour
+
+func (c officersChange) invite(m *events.InvitationMade) (events.Body, error) {
+	invited, err := c.standing(m.Officer)
+	until := time.UnixMilli(m.UntilMs)
+	switch {
+	case err != nil:
+		return nil, err
+	case invited.HasKey() && c.needsSecond():
+		return nil, errNeedsSecond
+	case invited.HasKey() && c.released == nil:
+		return nil, officer.TwoNeeded // nobody has signed
+	case len(m.CodeSha256) != len(events.Hash(nil)) || !until.After(c.head.Now) || until.After(c.head.Now.Add(longestInvitation)):
+		return nil, officer.IllFormed
+	}
+	return &events.OfficerInvited{Officer: m.Officer, CodeSha256: m.CodeSha256, UntilMs: m.UntilMs}, nil
+}
+
+// require has officers sign from a day on, which can't be one of the past, nor waive what is in force.
+func (c officersChange) require(from string) (events.Body, error) {
+	day, err := civil.Parse(from)
+	today := civil.Of(c.head.Now)
+	switch {
+	case err != nil || day.IsZero() || day.Before(today):
+		return nil, officer.IllFormed
+	case c.office.RequiredOn(today):
+		return nil, officer.InForce
+	}
+	return &events.SignaturesRequired{From: from}, nil
+}
+
+func (c officersChange) choose(w *events.FourEyesWanted) (events.Body, error) {
+	day, err := civil.Parse(w.From)
+	if err != nil || day.IsZero() || day.Before(civil.Of(c.head.Now)) {
+		return nil, officer.IllFormed
+	}
+	if err := officer.CheckChosen(w.Acts); err != nil {
+		return nil, err
+	}
+	return &events.FourEyesDefined{Acts: w.Acts, From: w.From}, nil
+}
+
+// giveUp ends a passkey of the one who asks, or of another officer whom the one who asks administers.
+func (c officersChange) giveUp(g *events.PasskeyGivenUp) (events.Body, error) {
+	if c.claim.Officer != g.Officer || c.signer != nil && c.signer.Home != c.office.ID {
+		if err := c.administered(); err != nil {
+			return nil, err
+		}
+	}
+	found, err := c.standing(g.Officer)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := found.Key(g.Credential); err != nil {
+		return nil, err
+	}
+	return &events.PasskeyRetired{Officer: g.Officer, Credential: g.Credential}, nil
+}
+
+// host is a name that can be a relying party: an address can't.
+var host = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z]([a-z0-9-]*[a-z0-9])?$`)
+
+// Bounds of what a browser says of a passkey (WebAuthn 5.1, 6.5.1).
+const (
+	maxCredential = 1023
+	aaguidLength  = 16
+)
+
+// offer enrols a passkey for whoever has the code of an open invitation.
+func (c officersChange) offer(o *events.PasskeyOffered) (events.Body, error) {
+	invited, err := c.standing(o.Officer)
+	if err != nil {
+		return nil, officer.NoInvitation // nobody learns here who is an officer
+	}
+	invitation, err := invited.Invitation(o.RelyingParty, c.filed)
+	if err != nil || c.personal.GetCode() == "" || !slices.Equal(officer.CodeHash(c.personal.Code), invitation.CodeSHA256) {
+		return nil, officer.NoInvitation
+	}
+	switch {
+	case len(o.Credential) == 0 || len(o.Credential) > maxCredential || officer.CheckKey(o.PublicKey) != nil, c.Directory.CredentialTaken(o.Credential):
+		return nil, officer.KeyTaken
+	case c.claim.Officer != "" && c.claim.Officer != o.Officer, !host.MatchString(o.RelyingParty) || len(o.RelyingParty) > 253 || len(o.Aaguid) != 0 && len(o.Aaguid) != aaguidLength:
+		return nil, officer.IllFormed
+	case o.Software && !c.Directory.Trial():
+		return nil, officer.Software
+	}
+	return &events.PasskeyEnrolled{
+		Officer: o.Officer, Credential: o.Credential, PublicKey: o.PublicKey, RelyingParty: o.RelyingParty, Aaguid: o.Aaguid, Software: o.Software,
+		CodeSha256: invitation.CodeSHA256,
+	}, nil
+}
+
+// signInFailed records what a counter has refused by itself.
+func (c officersChange) signInFailed(f *events.SignInFailed) (events.Body, error) {
+	if !slices.Contains(officer.Reasons(), officer.Reason(f.Reason)) {
+		return nil, unfit("a sign-in failed for a reason that is none")
+	}
+	return &events.SignInRefused{Officer: codeIn(c.claim), Counter: c.claim.Counter, Reason: f.Reason}, nil
+}
