@@ -46,6 +46,14 @@ func EventJSON(e *Event) ([]byte, error) {
 	return json.Marshal(viewEvent(e))
 }
 
+// MessageJSON shows a message as EventJSON shows those in an event.
+func MessageJSON(m protoreflect.ProtoMessage) ([]byte, error) {
+	return json.Marshal(viewMessage(m.ProtoReflect()))
+}
+
+// EnumWord returns the word by which an enumeration's value is shown.
+func EnumWord(e protoreflect.Enum) string { return fmt.Sprint(viewEnum(e.Descriptor(), e.Number())) }
+
 func viewEvents(events []*Event) []object {
 	views := make([]object, len(events))
 	for i, e := range events {

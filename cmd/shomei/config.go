@@ -2,12 +2,18 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"os"
+	"regexp"
+	"strings"
 
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/notice"
+	"shomei/pkg/officer"
 	"shomei/pkg/ops"
 	"shomei/pkg/regime"
+	"shomei/services/console"
 )
 
 // config is the file that `shomei all --config` reads (deploy/shomei.toml is an example); every key may also come from
@@ -25,10 +31,115 @@ type config struct {
 	// NATS and ClickHouse say where a service finds them that is a program of its own (shomei nats init).
 	NATS       natsConfig   `toml:"nats"`
 	ClickHouse tablesConfig `toml:"clickhouse"`
-	// Console is the loopback address of the console's page and of the health pages.
+	// Console is the address of the console's page and of the health pages: a loopback address unless officers sign in.
 	Console string `toml:"console"`
+	// SignIn has officers sign in to the console; without a name they don't.
+	SignIn signInConfig `toml:"sign_in"`
 	// Validation says where revocation lists and the authorities' certificates are served.
 	Validation listening `toml:"validation"`
+}
+
+// signInConfig says how officers sign in to the console.
+type signInConfig struct {
+	// Name is the host name under which browsers reach the console, and to which passkeys belong; not an IP address.
+	Name string `toml:"name"`
+	// Certificate and Key are files in PEM for that name; what replaces them is shown from then on.
+	Certificate string `toml:"certificate"`
+	Key         string `toml:"key"`
+	// OIDC lets people sign in to look with an account at an identity provider; without an issuer they can't.
+	OIDC oidcConfig `toml:"oidc"`
+}
+
+// oidcConfig says where accounts are and what they may look at (OpenID Connect, code flow with PKCE).
+type oidcConfig struct {
+	// Issuer is the provider's URL, ClientID what it calls the console, whose redirect URI there is https://NAME:PORT/sign-in/callback.
+	Issuer   string `toml:"issuer"`
+	ClientID string `toml:"client_id"`
+	// ClientSecret is the console's secret there, better in a file.
+	ClientSecret     string `toml:"client_secret"`
+	ClientSecretFile string `toml:"client_secret_file"`
+	// GroupsClaim is the claim that lists an account's groups.
+	GroupsClaim string `toml:"groups_claim"`
+	// Groups are what the members of groups may look at.
+	Groups []groupConfig `toml:"groups"`
+}
+
+// groupConfig says what the members of a group may look at.
+type groupConfig struct {
+	Group string   `toml:"group"`
+	Roles []string `toml:"roles"`
+	// Areas are prefectures of two digits, municipalities of five, or jp.
+	Areas []string `toml:"areas"`
+}
+
+func (s signInConfig) check() error {
+	switch {
+	case s.Name == "" && s.Certificate == "" && s.Key == "" && s.OIDC.Issuer == "":
+		return nil
+	case s.Name == "" || net.ParseIP(s.Name) != nil || strings.ContainsAny(s.Name, ":/ "):
+		return fmt.Errorf("%w: name of [sign_in] %q is no host name: passkeys belong to one, and an IP address can't be one", ops.ErrConfig, s.Name)
+	case s.Certificate == "" || s.Key == "":
+		return fmt.Errorf("%w: [sign_in] needs certificate and key: a console with sign-in is served by TLS only", ops.ErrConfig)
+	}
+	return s.OIDC.check()
+}
+
+func (o oidcConfig) check() error {
+	if o.Issuer == "" {
+		return nil
+	}
+	at, err := url.Parse(o.Issuer)
+	near := err == nil && at.Scheme == "http" && (at.Hostname() == "localhost" || net.ParseIP(at.Hostname()).IsLoopback())
+	switch {
+	case err != nil || at.Host == "" || at.Scheme != "https" && !near:
+		return fmt.Errorf("%w: issuer of [sign_in.oidc] %q is no https URL", ops.ErrConfig, o.Issuer)
+	case o.ClientID == "" || o.ClientSecret == "":
+		return fmt.Errorf("%w: [sign_in.oidc] needs client_id and client_secret_file", ops.ErrConfig)
+	}
+	for _, g := range o.Groups {
+		if err := g.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var areaForm = regexp.MustCompile(`^([0-9]{2}|[0-9]{5}|jp)$`)
+
+func (g groupConfig) check() error {
+	for _, role := range g.Roles {
+		if !officer.Reads([]officer.Role{officer.Role(role)}) {
+			return fmt.Errorf("%w: group %q of [sign_in.oidc]: %q is no role that looks at the console: there are analyst, auditor, administrator and operator", ops.ErrConfig, g.Group, role)
+		}
+	}
+	for _, area := range g.Areas {
+		if !areaForm.MatchString(area) {
+			return fmt.Errorf("%w: group %q of [sign_in.oidc]: %q is no area: write a prefecture of two digits, a municipality of five, or jp", ops.ErrConfig, g.Group, area)
+		}
+	}
+	if g.Group == "" || len(g.Roles) == 0 || len(g.Areas) == 0 {
+		return fmt.Errorf("%w: each of groups of [sign_in.oidc] has group, roles and areas", ops.ErrConfig)
+	}
+	return nil
+}
+
+// accounts returns how accounts sign in; nil: they can't.
+func (o oidcConfig) accounts() *console.Accounts {
+	if o.Issuer == "" {
+		return nil
+	}
+	a := &console.Accounts{
+		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, GroupsClaim: o.GroupsClaim, Groups: map[string]console.Grant{},
+	}
+	for _, g := range o.Groups {
+		grant := a.Groups[g.Group]
+		for _, role := range g.Roles {
+			grant.Roles = append(grant.Roles, officer.Role(role))
+		}
+		grant.Areas = append(grant.Areas, g.Areas...)
+		a.Groups[g.Group] = grant
+	}
+	return a
 }
 
 // listening is where a service is reached.
@@ -58,6 +169,9 @@ func defaults() config {
 // load reads the file, if one is named, over the defaults, and the environment over both.
 func (c *config) load(path string) error {
 	if err := ops.Load(path, os.Environ(), c); err != nil {
+		return err
+	}
+	if err := c.SignIn.check(); err != nil {
 		return err
 	}
 	if err := c.Law.Check(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"shomei/cmd/shomei/hub"
 	"shomei/pkg/ops"
 )
 
@@ -115,5 +116,33 @@ func TestTheExampleConfigurationIsComplete(t *testing.T) {
 	}
 	for name := range shown {
 		t.Errorf("%s shows %s, which is no key", example, name)
+	}
+}
+
+// TestAConsoleElsewhereNeedsSignIn: a name that can be a relying party, and a certificate; otherwise it stays on this machine.
+func TestAConsoleElsewhereNeedsSignIn(t *testing.T) {
+	const signIn = "[sign_in]\nname = \"console.example\"\ncertificate = \"c\"\nkey = \"k\"\n[sign_in.oidc]\n"
+	const granted = signIn + "issuer = \"https://idp.example\"\nclient_id = \"console\"\nclient_secret = \"s\"\n"
+	for text, named := range map[string]string{
+		"[sign_in]\nname = \"192.0.2.1\"\ncertificate = \"c\"\nkey = \"k\"\n": "192.0.2.1", "[sign_in]\nname = \"console.example\"\n": "certificate and key",
+		"[sign_in]\ncertificate = \"c\"\nkey = \"k\"\n":                                              "no host name",
+		signIn + "issuer = \"http://idp.example\"\n":                                                 "no https URL",
+		signIn + "issuer = \"https://idp.example\"\n":                                                "client_id",
+		granted + "[[sign_in.oidc.groups]]\ngroup = \"g\"\nroles = [\"clerk\"]\nareas = [\"12\"]\n":  "no role that looks",
+		granted + "[[sign_in.oidc.groups]]\ngroup = \"g\"\nroles = [\"analyst\"]\nareas = [\"1\"]\n": "no area",
+		granted + "[[sign_in.oidc.groups]]\ngroup = \"g\"\nroles = [\"analyst\"]\n":                  "group, roles and areas",
+		"[sign_in]\nname = \"console.example:443\"\ncertificate = \"c\"\nkey = \"k\"\n":              "no host name",
+	} {
+		file := filepath.Join(t.TempDir(), "shomei.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := defaults()
+		if err := c.load(file); !errors.Is(err, ops.ErrConfig) || !strings.Contains(err.Error(), named) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if err := hub.Loopback("0.0.0.0:8471"); err == nil || !strings.Contains(err.Error(), "[sign_in]") {
+		t.Errorf("a console without sign-in that everybody reaches: %v", err)
 	}
 }

@@ -55,11 +55,11 @@ func (a *app) allCommand() *cobra.Command {
 		if len(c.Hub.Servers) > 0 {
 			return fmt.Errorf("%w: [nats] stands in the file of a service that is a program of its own: shomei all has a server of its own", ops.ErrConfig)
 		}
-		h, page, err := a.start(cmd.Context(), c.Hub, c.Console)
+		h, page, err := a.start(cmd.Context(), c.Hub, c.Console, c.SignIn)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "hub %s, console http://%s/, revocation lists http://%s/ — Ctrl-C stops\n", h.URL(), page, h.Validation.Listener.Addr())
+		fmt.Fprintf(cmd.ErrOrStderr(), "hub %s, console %s, revocation lists http://%s/ — Ctrl-C stops\n", h.URL(), c.SignIn.url(page), h.Validation.Listener.Addr())
 		return waitAndClose(cmd.Context(), h)
 	}
 	return cmd
@@ -76,31 +76,43 @@ func hubFlags(flags *pflag.FlagSet, c *config) {
 }
 
 // start starts the hub and the console's page. It returns the page's address.
-func (a *app) start(ctx context.Context, c hub.Config, at string) (h *hub.Hub, page string, err error) {
+func (a *app) start(ctx context.Context, c hub.Config, at string, by signInConfig) (h *hub.Hub, page string, err error) {
 	if h, err = hub.Start(ctx, c); err != nil {
 		return nil, "", err
 	}
-	if page, err = servePages(h, at); err != nil {
+	if page, err = servePages(h, at, by); err != nil {
 		return nil, "", errors.Join(err, h.Close())
 	}
 	return h, page, nil
 }
 
-func servePages(h *hub.Hub, at string) (string, error) {
+func servePages(h *hub.Hub, at string, by signInConfig) (string, error) {
 	if missing := page.Missing(); len(missing) > 0 {
 		h.Logger.Warn("this build's pages lack style and charts: build it with make build", "missing", missing)
 	}
-	pages, err := console.New(console.Config{
+	c := console.Config{
 		Warehouse: h.Warehouse, Look: h.HistoryShown, Clock: h.Clock.Now, Logger: h.Logger, Behind: h.Projector.Lag,
 		Hosts: page.ThisMachine,
-	})
+	}
+	if by.Name != "" {
+		c.SignIn, c.Hosts = h.SignInAt(by.Name, by.OIDC.accounts()), []string{by.Name}
+	}
+	pages, err := console.New(c)
 	if err != nil {
 		return "", err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", pages.Handler())
 	serveOperations(h, mux)
-	return h.Serve(at, mux)
+	if by.Name == "" {
+		return h.Serve(at, mux)
+	}
+	listener, err := by.listen(at, h.Logger)
+	if err != nil {
+		return "", err
+	}
+	h.ServeOn(listener, mux)
+	return listener.Addr().String(), nil
 }
 
 // waitAndClose keeps the hub running until it is asked to stop or a service fails, and stops it in order.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 
@@ -48,7 +49,7 @@ func (a *app) runService(cmd *cobra.Command, name, file string) error {
 	if err != nil {
 		return err
 	}
-	at, err := serveService(h, name, c.Console)
+	at, err := serveService(h, name, c.Console, c.SignIn)
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
@@ -57,12 +58,12 @@ func (a *app) runService(cmd *cobra.Command, name, file string) error {
 }
 
 // serveService opens a service's pages: its health, and for the console everything.
-func serveService(h *hub.Hub, name, at string) (string, error) {
+func serveService(h *hub.Hub, name, at string, by signInConfig) (string, error) {
 	if at == "" {
 		at = "127.0.0.1:0"
 	}
 	if name == "console" {
-		return servePages(h, at)
+		return servePages(h, at, by)
 	}
 	mux := http.NewServeMux()
 	serveOperations(h, mux)
@@ -71,10 +72,22 @@ func serveService(h *hub.Hub, name, at string) (string, error) {
 
 // serveOperations serves the pages for operators and their monitors.
 func serveOperations(h *hub.Hub, mux *http.ServeMux) {
-	operations := page.Protect(h.Operations(), page.ThisMachine...)
+	operations := fromThisMachine(page.Protect(h.Operations(), page.ThisMachine...))
 	for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics"} {
 		mux.Handle(path, operations)
 	}
+}
+
+// fromThisMachine serves only programs that run here: the console may be reached from elsewhere, and a Host is what a client says.
+func fromThisMachine(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil || !net.ParseIP(host).IsLoopback() {
+			http.Error(w, "この機械からの要求にだけ応答します / served to this machine only", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 const natsInitHelp = `ひとつのプロセスで動いていたセンターを、サービスごとのプログラムに分けます。センターを一度動かして止めてから行います。
@@ -106,7 +119,9 @@ func (c config) of(program, data, server, tables string) ([]byte, error) {
 		c.SMTP.Password = "" // it stands in that file
 	}
 	if program != "console" {
-		c.Console = ""
+		c.Console, c.SignIn = "", signInConfig{}
+	} else if c.SignIn.OIDC.ClientSecretFile != "" {
+		c.SignIn.OIDC.ClientSecret = "" // it stands in that file
 	}
 	if program != "validation" {
 		c.Validation = listening{}

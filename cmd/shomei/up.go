@@ -49,7 +49,7 @@ func (a *app) up(cmd *cobra.Command, page, desk string) error {
 		return err
 	}
 	c.AnyClock, c.Demonstration = true, true
-	h, page, err := a.start(cmd.Context(), c, page)
+	h, page, err := a.start(cmd.Context(), c, page, signInConfig{})
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,12 @@ type centre struct {
 	mu    sync.Mutex
 	roles map[string]eventlog.Role
 	now   time.Time
+
+	// withheld is why nothing is disclosed to operators; nil: everything is.
+	withheld error
 }
+
+func (c *centre) disclosed(string, string) error { return c.withheld }
 
 func newCentre(t *testing.T) *centre {
 	t.Helper()
@@ -52,7 +57,7 @@ func newCentre(t *testing.T) *centre {
 	key, err := sealKEM().GenerateKey()
 	check(t, err)
 	c.vault = v
-	c.server = NewServer(ServerConfig{Conn: c.conn, Vault: v, Key: key, Role: c.role, Clock: c.clock, Logger: natstest.Quiet()})
+	c.server = NewServer(ServerConfig{Conn: c.conn, Vault: v, Key: key, Role: c.role, Disclosed: c.disclosed, Clock: c.clock, Logger: natstest.Quiet()})
 	return c
 }
 

@@ -45,6 +45,8 @@ var rights = []Right{
 	{eventlog.RoleNotifier, Open, []string{vault.Identity, vault.Contact}},
 	// Officers say why they order something.
 	{eventlog.RoleOperator, Seal, []string{vault.Operations}},
+	// An officer has everything opened that is held on a person, once another officer has released it (ServerConfig.Disclosed).
+	{eventlog.RoleOperator, Open, []string{vault.Identity, vault.Certificate, vault.Contact}},
 	// Fsck holds the log against the vault.
 	{eventlog.RoleOperator, Look, []string{vault.Identity, vault.Certificate, vault.Contact, vault.Operations}},
 }

@@ -23,6 +23,7 @@ var mayDo = strings.Fields(`
 	dispatcher/open/certificate dispatcher/open/operations
 	notifier/open/identity notifier/open/contact
 	operator/seal/operations
+	operator/open/identity operator/open/certificate operator/open/contact
 	operator/look/identity operator/look/certificate operator/look/contact operator/look/operations
 `)
 
@@ -113,6 +114,22 @@ func (c *centre) sealed(id, class string) *events.Sealed {
 	s, err := c.vault.Seal(id, class, placeOf(id), []byte(text))
 	check(c.t, err)
 	return s
+}
+
+// TestAnOperatorOpensOnlyWhatIsDisclosed: the role alone opens nothing.
+func TestAnOperatorOpensOnlyWhatIsDisclosed(t *testing.T) {
+	c := newCentre(t)
+	c.start()
+	client := c.client(c.enrol(eventlog.RoleOperator))
+	c.withheld = errors.New("another officer has not released the disclosure")
+	sealed := c.sealed("person", vault.Identity)
+	if got, err := client.Open("person", placeOf("person"), sealed); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "has not released") {
+		t.Errorf("opened %q, %v", got, err)
+	}
+	c.withheld = nil
+	if got, err := client.Open("person", placeOf("person"), sealed); string(got) != text {
+		t.Errorf("opened %q, %v", got, err)
+	}
 }
 
 // TestNATSCarriesOnlyVerbsThatARoleHas: its user may publish nothing else.

@@ -27,9 +27,11 @@ type ServerConfig struct {
 	// Key opens requests; clients have its public key.
 	Key hpke.PrivateKey
 	// Role returns the role of a writer that is enrolled and not retired (eventlog.Log.RoleOf).
-	Role   func(public string) (eventlog.Role, bool)
-	Clock  func() time.Time
-	Logger *slog.Logger
+	Role func(public string) (eventlog.Role, bool)
+	// Disclosed returns why the operator whose key a writer is may not open what is held on a person, or nil.
+	Disclosed func(writer, person string) error
+	Clock     func() time.Time
+	Logger    *slog.Logger
 }
 
 // Server seals and opens for the services that may have it done.
@@ -198,6 +200,9 @@ func (s *Server) judge(w work, call *events.VaultCall, class string) *events.Vau
 	why := forbids(w.role, w.verb, class)
 	if why == nil {
 		why = misplaced(call)
+	}
+	if why == nil && w.role == eventlog.RoleOperator && w.verb == Open {
+		why = s.Disclosed(w.writer, call.GetPerson())
 	}
 	if why == nil {
 		return nil

@@ -191,12 +191,12 @@ func TestForecastAndCounts(t *testing.T) {
 	if _, err := w.Forecast(t.Context(), ForecastQuery{By: "year"}); !errors.Is(err, ErrPeriod) {
 		t.Errorf("by year: %v", err)
 	}
-	counts, err := w.CountsByStatus(t.Context(), tokyo("2021-03-15 00:00"))
+	counts, err := w.CountsByStatus(t.Context(), tokyo("2021-03-15 00:00"), nil)
 	want := []StatusCount{{"mynumber", "sign", "expired", 1}, {"mynumber", "sign", "issued", 2}, {"mynumber", "sign", "revoked", 1}}
 	if diff := cmp.Diff(want, counts); err != nil || diff != "" {
 		t.Errorf("counts (%v):\n%s", err, diff)
 	}
-	months, err := w.ExpiriesByMonth(t.Context(), tokyo("2021-03-15 00:00"))
+	months, err := w.ExpiriesByMonth(t.Context(), tokyo("2021-03-15 00:00"), nil)
 	if err != nil || buckets(months) != "2021-03-01 1/0, 2021-04-01 1/0" {
 		t.Errorf("by month from now on: %s, %v", buckets(months), err)
 	}
@@ -430,7 +430,7 @@ func TestPhone(t *testing.T) {
 	if expiring != 1 || opening != 1 {
 		t.Errorf("%d end and %d windows open, want the card's alone: %+v", expiring, opening, buckets)
 	}
-	counts, err := w.CountsByStatus(t.Context(), s.now)
+	counts, err := w.CountsByStatus(t.Context(), s.now, nil)
 	if err != nil || len(counts) != 1 || counts[0].Count != 1 {
 		t.Errorf("counts %+v, %v; want the card's alone", counts, err)
 	}

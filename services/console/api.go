@@ -26,7 +26,7 @@ type problem struct {
 // api serves what data finds for ?at= and ?q=.
 func (c *Console) api(data func(context.Context, question) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		q, err := c.ask(r.URL.Query())
+		q, err := c.ask(r)
 		var found any
 		if err == nil {
 			found, err = data(r.Context(), q)
@@ -40,12 +40,12 @@ func (c *Console) api(data func(context.Context, question) (any, error)) http.Ha
 }
 
 func (c *Console) apiStatus(ctx context.Context, q question) (any, error) {
-	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant)
+	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.by.area())
 	return orEmpty(counts), err
 }
 
 func (c *Console) apiExpiries(ctx context.Context, q question) (any, error) {
-	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant)
+	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.by.area())
 	return orEmpty(buckets), err
 }
 
@@ -53,7 +53,11 @@ func (c *Console) apiHistory(ctx context.Context, q question) (any, error) {
 	if q.key == "" {
 		return nil, errKey
 	}
-	return c.history(ctx, q)
+	h, err := c.history(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
 // orEmpty returns an empty list for nil, so that JSON has [].

@@ -52,6 +52,24 @@ func TestThePageIsAccessibleInABrowser(t *testing.T) {
 	}
 }
 
+// TestThePageForSigningInIsAccessible where it is shown to whoever is not signed in.
+func TestThePageForSigningInIsAccessible(t *testing.T) {
+	s := openStaffed(t)
+	server := httptest.NewServer(s.console.Handler())
+	defer server.Close()
+	browser := pagetest.Open(t, 320, 640)
+	for name, target := range map[string]string{"sign-in": "/", "sign-in-english": "/sign-in?lang=en"} {
+		browser.Visit(t, server.URL+target)
+		check(t, browser, name)
+		if wider := browser.Ask(t, `String(document.documentElement.scrollWidth > 320)`); wider != "false" {
+			t.Errorf("%s is wider than 320 px", name)
+		}
+		if at := browser.Ask(t, `location.pathname`); at != "/sign-in" {
+			t.Errorf("%s is shown at %s", name, at)
+		}
+	}
+}
+
 func check(t *testing.T, browser *pagetest.Browser, name string) {
 	t.Helper()
 	for _, violation := range browser.Violations(t) {

@@ -11,11 +11,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"shomei/pkg/civil"
 	"shomei/pkg/page"
+	"shomei/pkg/signin"
 	"shomei/pkg/warehouse"
 )
 
@@ -28,6 +28,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Behind returns how many commits the tables lack, for the freshness stamp; nil leaves the number out.
 	Behind func(context.Context) (uint64, error)
+	// SignIn has officers sign in; nil: whoever reaches the console sees everything.
+	SignIn *SignIn
 	// Hosts are the host names, without port, under which the page is served; nil: any.
 	Hosts []string
 }
@@ -36,6 +38,10 @@ type Config struct {
 type Console struct {
 	Config
 	pages *page.Set
+	// site is where officers sign in; nil without sign-in.
+	site *signin.Site
+	// accounts are those who are signed in with an account; nil: nobody can.
+	accounts *accounts
 }
 
 //go:embed pages/*.html
@@ -51,18 +57,41 @@ func New(c Config) (*Console, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the console's pages: %w", err)
 	}
-	return &Console{Config: c, pages: pages}, nil
+	made := &Console{Config: c, pages: pages}
+	if c.SignIn != nil {
+		made.site = made.newSite()
+		if c.SignIn.Accounts != nil {
+			made.accounts = newAccounts(*c.SignIn.Accounts, c.Clock)
+		}
+	}
+	return made, nil
 }
 
-// Handler serves the page at /, the API under /api/ and the assets.
+// Handler serves the page at /, the API under /api/ and the assets; with sign-in, the page at /sign-in, and the others to those
+// who are signed in.
 func (c *Console) Handler() http.Handler {
+	shown := http.Handler(c.shown())
 	mux := http.NewServeMux()
 	mux.Handle("GET /assets/", page.Assets())
+	if c.site != nil {
+		shown = c.guarded(shown)
+		c.signInRoutes(mux)
+		if c.accounts != nil {
+			c.accountRoutes(mux)
+		}
+	}
+	mux.Handle("/", shown)
+	return page.Protect(mux, c.Hosts...)
+}
+
+// shown serves everything that shows something of the tables.
+func (c *Console) shown() *http.ServeMux {
+	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", c.servePage)
 	mux.HandleFunc("GET /api/status", c.api(c.apiStatus))
 	mux.HandleFunc("GET /api/expiries", c.api(c.apiExpiries))
 	mux.HandleFunc("GET /api/history", c.api(c.apiHistory))
-	return page.Protect(mux, c.Hosts...)
+	return mux
 }
 
 // errDay: ?at= is not a day.
@@ -76,12 +105,13 @@ type question struct {
 	at      civil.Date // zero: now
 	key     string     // serial or subscriber id; "" asks for no history
 	instant time.Time
+	by      visitor
 }
 
 // ask parses ?at= and ?q=. A past day is shown as it ended, today as it is now.
-func (c *Console) ask(query url.Values) (question, error) {
-	now := c.Clock()
-	q := question{key: query.Get("q"), instant: now}
+func (c *Console) ask(r *http.Request) (question, error) {
+	now, query := c.Clock(), r.URL.Query()
+	q := question{key: query.Get("q"), instant: now, by: visitorOf(r.Context())}
 	at, err := civil.Parse(query.Get("at"))
 	if err != nil {
 		return q, errDay
@@ -103,10 +133,13 @@ type history struct {
 // history is shown.
 func (c *Console) history(ctx context.Context, q question) (history, error) {
 	h, err := c.found(ctx, q)
-	if err == nil {
-		err = c.recordLook(ctx, h.Subscriber)
+	if err != nil {
+		return history{}, err
 	}
-	return h, err
+	if !q.by.sees(municipalityOf(h)) {
+		return history{}, warehouse.ErrNotFound // nobody learns whom others know
+	}
+	return h, c.recordLook(ctx, q.by, h.Subscriber)
 }
 
 // errUnrecorded: it could not be recorded who looks, so nothing is shown.
@@ -119,13 +152,15 @@ const recordWait = 5 * time.Second
 type Look struct {
 	// Subscriber is whose history it is.
 	Subscriber string
+	// Officer is who looks, and Office the one that enrolled the officer; empty: somebody on this machine.
+	Officer, Office string
 }
 
 // recordLook records that a history is about to be shown.
-func (c *Console) recordLook(ctx context.Context, subscriber string) error {
+func (c *Console) recordLook(ctx context.Context, by visitor, subscriber string) error {
 	ctx, cancel := context.WithTimeout(ctx, recordWait)
 	defer cancel()
-	if err := c.Look(ctx, Look{Subscriber: subscriber}); err != nil {
+	if err := c.Look(ctx, Look{Subscriber: subscriber, Officer: by.Officer, Office: by.Office}); err != nil {
 		return fmt.Errorf("%w: %w", errUnrecorded, err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -27,7 +28,12 @@ import (
 	"shomei/pkg/warehouse/enginetest"
 )
 
-func TestMain(m *testing.M) { enginetest.Main(m) }
+func TestMain(m *testing.M) {
+	if at := os.Getenv(providerVariable); at != "" {
+		provide(at)
+	}
+	enginetest.Main(m)
+}
 
 var now = time.Date(2026, 11, 22, 14, 5, 0, 0, civil.Tokyo)
 

@@ -26,6 +26,8 @@ type view struct {
 	Expiries page.Table
 	History  *historyView
 	Away     bool // the tables are unavailable
+	// Officer is who is signed in.
+	Officer string
 }
 
 type historyView struct {
@@ -55,14 +57,14 @@ func (r reader) href(key string) string {
 func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	show := page.View{Title: "console.title", Scripts: []string{"vendor/echarts.min.js", "chart.js"}}
 	status := http.StatusOK
-	q, err := c.ask(r.URL.Query())
+	q, err := c.ask(r)
 	read := reader{c.pages, page.LanguageOf(r), q.at}
-	data := view{At: r.URL.Query().Get("at"), Key: q.key}
+	data := view{At: r.URL.Query().Get("at"), Key: q.key, Officer: q.by.Officer}
 	if err != nil {
 		status = http.StatusBadRequest
 		show.Errors = []page.FieldError{{Field: "at", Text: read.say("console.error.day")}}
 	} else if status, err = c.fill(r.Context(), q, read, &data); err != nil {
-		show.Errors = read.errors(status, err)
+		show.Errors = read.errors(q, status, err)
 		data.Away = status >= http.StatusInternalServerError
 	}
 	if status >= http.StatusInternalServerError {
@@ -74,7 +76,10 @@ func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (r reader) errors(status int, err error) []page.FieldError {
+func (r reader) errors(q question, status int, err error) []page.FieldError {
+	if status == http.StatusNotFound && q.by.known {
+		return []page.FieldError{{Field: "q", Text: r.say("console.error.elsewhere")}}
+	}
 	if status == http.StatusNotFound {
 		return []page.FieldError{{Field: "q", Text: r.say("console.error.unknown")}}
 	}
@@ -89,12 +94,12 @@ func (r reader) errors(status int, err error) []page.FieldError {
 
 // fill queries the tables for everything on the page.
 func (c *Console) fill(ctx context.Context, q question, read reader, data *view) (int, error) {
-	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant)
+	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.by.area())
 	if err != nil {
 		status, _ := statusOf(err)
 		return status, err
 	}
-	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant)
+	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.by.area())
 	if err != nil {
 		status, _ := statusOf(err)
 		return status, err

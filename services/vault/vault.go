@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shomei/events"
+	"shomei/pkg/access"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/vault"
 	"shomei/pkg/vaultlink"
@@ -43,8 +44,17 @@ type Service struct {
 // New returns the service.
 func New(c Config) *Service {
 	return &Service{c, vaultlink.NewServer(vaultlink.ServerConfig{
-		Conn: c.Conn, Vault: c.Vault, Key: c.Key, Role: c.Log.RoleOf, Clock: c.Clock, Logger: c.Logger,
+		Conn: c.Conn, Vault: c.Vault, Key: c.Key, Role: c.Log.RoleOf, Disclosed: c.disclosed, Clock: c.Clock, Logger: c.Logger,
 	})}
+}
+
+// disclosedWait is how long the log may take to say whether something was disclosed.
+const disclosedWait = 5 * time.Second
+
+func (c Config) disclosed(writer, person string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), disclosedWait)
+	defer cancel()
+	return access.MayOpen(ctx, c.Log, writer, person, c.Clock())
 }
 
 // Collectors returns the metrics of the service, for the command to register once.

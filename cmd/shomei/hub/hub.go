@@ -212,7 +212,7 @@ func Loopback(addr string) error {
 		return err
 	}
 	if ip := net.ParseIP(host); host != "" && !ip.IsLoopback() {
-		return fmt.Errorf("%s is not a loopback address: pages without sign-in stay on this machine", addr)
+		return fmt.Errorf("%s is not a loopback address: pages without sign-in stay on this machine; [sign_in] of the configuration has officers sign in to the console", addr)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func Join(ctx context.Context, c Config, name string) (*Hub, error) {
 // joinedRows are rows that only a centre of several programs has.
 var joinedRows = []row{
 	{"ready", []string{"issuer"}, false, (*Parts).answerReady},
-	{"console", []string{"projector"}, false, onlyDoors},
+	{"console", []string{"projector", "directory"}, false, onlyDoors},
 }
 
 // onlyDoors runs nothing: what the program does is asked for at its pages.

@@ -84,7 +84,7 @@ var programs = []program{
 	},
 	{
 		name: "console", words: "集計の画面を出す (analysts' pages)",
-		rows: []string{"console"}, roles: []eventlog.Role{eventlog.RoleConsole}, secrets: []string{"engine.password"},
+		rows: []string{"console", "directory"}, roles: []eventlog.Role{eventlog.RoleConsole}, secrets: []string{"engine.password"},
 	},
 	{
 		name: gatewayProgram, words: "住民基本台帳からの通知を受ける (takes what municipalities' resident registers notify, and makes claims of it)",

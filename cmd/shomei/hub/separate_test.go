@@ -76,6 +76,7 @@ func TestSeparatingMovesEachSecretToWhoNeedsIt(t *testing.T) {
 		"root.nk": {"operator"}, "tls.key": {"operator"}, "tls-port.key": {"nats", "operator"},
 		"writers/ra.nk": {"ra"}, "writers/cards.nk": {"ra"}, "writers/issuer.nk": {"issuer"}, "writers/dispatcher.nk": {"dispatcher"},
 		"writers/expiry.nk": {"expiry"}, "writers/notifier.nk": {"notifier"}, "writers/eraser.nk": {"vault"}, "writers/operator.nk": {"operator"},
+		"writers/console.nk": {"console"},
 	}
 	for name, secret := range before {
 		switch {

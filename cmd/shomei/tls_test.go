@@ -1,0 +1,93 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"shomei/pkg/natstest"
+	"shomei/pkg/ops"
+)
+
+// writePair writes a certificate for a name and its key, as of a moment.
+func writePair(t *testing.T, by signInConfig, serial int64, at time.Time) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), DNSNames: []string{"console.example"}, NotAfter: at.AddDate(1, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{by.Certificate: {Type: "CERTIFICATE", Bytes: der}, by.Key: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := errors.Join(os.WriteFile(file, pem.EncodeToMemory(block), 0o600), os.Chtimes(file, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestTheConsolesCertificateIsReadAnew when its files change, and a pair that can't be used leaves the former.
+func TestTheConsolesCertificateIsReadAnew(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	by := signInConfig{Name: "console.example", Certificate: filepath.Join(dir, "c.pem"), Key: filepath.Join(dir, "k.pem")}
+	if _, err := by.listen("127.0.0.1:0", natstest.Quiet()); !errors.Is(err, ops.ErrConfig) {
+		t.Errorf("no files: %v", err)
+	}
+	writePair(t, by, 1, now)
+	other := by
+	other.Name = "other.example"
+	if _, err := other.listen("127.0.0.1:0", natstest.Quiet()); !errors.Is(err, ops.ErrConfig) {
+		t.Errorf("a certificate for another name: %v", err)
+	}
+	l, err := by.listen("127.0.0.1:0", natstest.Quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.(*tls.Conn).HandshakeContext(t.Context()) // the client looks
+			conn.Close()
+		}
+	}()
+	shows := func(serial int64) {
+		t.Helper()
+		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it looks only
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if got := conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64(); got != serial {
+			t.Errorf("certificate %d is shown, want %d", got, serial)
+		}
+	}
+	shows(1)
+	writePair(t, by, 2, now.Add(time.Minute))
+	shows(2)
+	if err := errors.Join(os.WriteFile(by.Key, []byte("half a key"), 0o600), os.Chtimes(by.Key, now, now.Add(2*time.Minute))); err != nil {
+		t.Fatal(err)
+	}
+	shows(2)
+	writePair(t, by, 3, now.Add(3*time.Minute))
+	shows(3)
+}

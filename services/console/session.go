@@ -1,0 +1,260 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/officer"
+	"shomei/pkg/page"
+	"shomei/pkg/signin"
+	"shomei/pkg/warehouse"
+)
+
+// SignIn says how officers sign in.
+type SignIn struct {
+	// Name is the host under which browsers reach the console, and the relying party of its passkeys.
+	Name string
+	// Find returns the officer who has a passkey, by its credential id; ByCode returns one by code. The error is an
+	// officer.Reason.
+	Find   func(credential []byte) (officer.Officer, error)
+	ByCode func(code string) (officer.Officer, error)
+	// Municipality returns where an office is.
+	Municipality func(office string) string
+	// Trial reports whether passkeys in software are believed.
+	Trial func() bool
+	// Accounts lets people sign in with an account at an identity provider; nil: only with passkeys.
+	Accounts *Accounts
+}
+
+// visitor is who looks. The zero visitor is somebody on this machine of whom nothing is known.
+type visitor struct {
+	// Officer is the code, Office the one that enrolled the officer.
+	Officer, Office string
+	Areas           []string
+	known           bool
+}
+
+// area returns where a visitor may count.
+func (v visitor) area() warehouse.Area {
+	if !v.known || slices.Contains(v.Areas, officer.Nation) {
+		return nil
+	}
+	return append(warehouse.Area{}, v.Areas...)
+}
+
+// sees reports whether a visitor may look at the history of somebody in a municipality.
+func (v visitor) sees(municipality string) bool {
+	return !v.known || officer.Covers(v.Areas, municipality)
+}
+
+type visitorKey struct{}
+
+// visitorOf returns who makes a request.
+func visitorOf(ctx context.Context) visitor {
+	v, _ := ctx.Value(visitorKey{}).(visitor)
+	return v
+}
+
+// newSite returns the site at which officers sign in.
+func (c *Console) newSite() *signin.Site {
+	return signin.New(signin.Config{
+		RelyingParty: c.SignIn.Name, Name: "Shomei console", Cookie: "shomei-console", Find: c.SignIn.Find, ByCode: c.SignIn.ByCode,
+		Now: c.Clock, Secure: true, Trial: c.SignIn.Trial,
+	})
+}
+
+// errNoReader: an officer is signed in who may not look at anything here.
+var errNoReader = errors.New("none of the officer's roles looks at the console")
+
+// visitor returns who is signed in. The error is errNoReader, or an officer.Reason.
+func (c *Console) visitor(r *http.Request) (visitor, error) {
+	if who, ok := c.site.Use(r); ok {
+		found, err := c.SignIn.Find(who.Credential)
+		return c.reading(found, err)
+	}
+	s := c.accounts.session(r)
+	switch {
+	case s == nil:
+		return visitor{}, officer.Unknown
+	case s.identity == nil:
+		return s.visitor, nil
+	}
+	found, err := c.SignIn.Accounts.ByIdentity(s.identity)
+	if err == nil {
+		err = found.InTerm(civil.Of(c.Clock()))
+	}
+	return c.reading(found, err)
+}
+
+// reading returns what an officer may look at.
+func (c *Console) reading(found officer.Officer, err error) (visitor, error) {
+	if err != nil {
+		return visitor{}, err
+	}
+	v := visitor{Officer: found.Code, Office: found.Home, Areas: found.Areas, known: true}
+	if len(v.Areas) == 0 {
+		v.Areas = []string{c.SignIn.Municipality(found.Home)}
+	}
+	if !officer.Reads(found.Roles) {
+		return v, errNoReader
+	}
+	return v, nil
+}
+
+// guarded serves only who is signed in and may look.
+func (c *Console) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		v, err := c.visitor(r)
+		switch {
+		case err == nil:
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)))
+		case strings.HasPrefix(r.URL.Path, "/api/"):
+			c.turnAway(w, r, err)
+		case errors.Is(err, errNoReader):
+			c.showSignIn(w, r, http.StatusForbidden, "console.signin.role")
+		default:
+			http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+		}
+	})
+}
+
+// turnAway answers a program that is not signed in.
+func (c *Console) turnAway(w http.ResponseWriter, r *http.Request, err error) {
+	status, detail := http.StatusUnauthorized, "nobody is signed in here, or the session has ended: sign in on the page /sign-in"
+	if errors.Is(err, errNoReader) {
+		status, detail = http.StatusForbidden, err.Error()
+	}
+	c.write(w, r, status, "application/problem+json", problem{http.StatusText(status), status, detail})
+}
+
+// signInView is the data of the page at which officers sign in.
+type signInView struct {
+	Code string
+	// Officer is who is signed in already.
+	Officer string
+	// Accounts: an account at an identity provider will do. Done: one has just been signed in.
+	Accounts, Done bool
+}
+
+// formLimit bounds what a browser posts.
+const formLimit = 128 << 10
+
+func (c *Console) signInRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /sign-in", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := c.visitor(r); err == nil {
+			http.Redirect(w, r, "/", http.StatusSeeOther)
+			return
+		}
+		c.showSignIn(w, r, http.StatusOK, "")
+	})
+	mux.HandleFunc("POST /sign-in/options", c.signInOptions)
+	mux.HandleFunc("POST /sign-in", c.signInDone)
+	mux.HandleFunc("POST /sign-out", func(w http.ResponseWriter, r *http.Request) {
+		c.site.End(r)
+		c.accounts.leave(r)
+		http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+	})
+}
+
+// typed returns the officer's code that was typed, if one was.
+func typed(r *http.Request) (string, error) {
+	text := r.PostFormValue("code")
+	if strings.TrimSpace(text) == "" {
+		return "", nil
+	}
+	return events.ParseOfficer(text)
+}
+
+func (c *Console) signInOptions(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, formLimit)
+	code, err := typed(r)
+	if err != nil {
+		http.Error(w, c.say(r, "console.signin.code.error"), http.StatusBadRequest)
+		return
+	}
+	options, err := c.site.Options(w, r, code)
+	if err != nil {
+		http.Error(w, c.say(r, "console.signin.busy"), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(options) // the browser has gone, or reads it
+}
+
+func (c *Console) signInDone(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, formLimit)
+	code, err := typed(r)
+	if err == nil {
+		_, err = c.site.SignIn(w, r, code, []byte(r.PostFormValue("passkey")))
+	}
+	var early *signin.TooMany
+	switch {
+	case err == nil:
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	case errors.As(err, &early):
+		w.Header().Set("Retry-After", strconv.Itoa(int(early.Wait/time.Second)+1))
+		c.showSignIn(w, r, http.StatusTooManyRequests, "console.signin.early")
+	case errors.Is(err, signin.ErrBusy):
+		c.showSignIn(w, r, http.StatusServiceUnavailable, "console.signin.busy")
+	default:
+		c.Logger.WarnContext(r.Context(), "a sign-in at the console was refused", "why", err)
+		c.showSignIn(w, r, http.StatusForbidden, c.refusal(err))
+	}
+}
+
+// refusal returns the key of what a refused officer is told. Whose code or key it is stays unsaid.
+func (c *Console) refusal(err error) string {
+	switch {
+	case errors.Is(err, officer.Retired), errors.Is(err, officer.OutOfTerm):
+		return "console.signin.term"
+	case errors.Is(err, officer.Software):
+		return "console.signin.software"
+	}
+	return "console.signin.failed"
+}
+
+func (c *Console) say(r *http.Request, key string, args ...any) string {
+	return c.pages.Say(page.LanguageOf(r), key, args...)
+}
+
+// showSignIn shows the page at which officers sign in, with what went wrong.
+func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, status int, wrong string) {
+	show := page.View{Title: "console.signin.title", Scripts: []string{"signin.js"}}
+	view := signInView{Code: r.PostFormValue("code"), Accounts: c.accounts != nil}
+	if v, err := c.visitor(r); err == nil || errors.Is(err, errNoReader) {
+		view.Officer = v.Officer
+	}
+	switch {
+	case wrong != "" && view.Officer != "":
+		show.Errors = []page.FieldError{{Text: c.say(r, wrong)}}
+	case wrong != "":
+		show.Errors = []page.FieldError{{Field: "code", Text: c.say(r, wrong)}}
+	}
+	show.Data = view
+	if err := c.pages.Render(w, r, status, "sign-in", show); err != nil {
+		c.Logger.ErrorContext(r.Context(), "writing the page for signing in", "err", err)
+	}
+}
+
+// municipalityOf returns where a person is, by the newest event that names a place, or else by the newest certificate.
+func municipalityOf(h history) string {
+	for _, e := range slices.Backward(h.Events) {
+		if e.Municipality != "" {
+			return e.Municipality
+		}
+	}
+	for _, cert := range slices.Backward(h.Certificates) {
+		if cert.Municipality != "" {
+			return cert.Municipality
+		}
+	}
+	return ""
+}

@@ -1,0 +1,214 @@
+package console
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shomei/pkg/officer"
+)
+
+// staffed is a console by TLS at which officers sign in, with a passkey each, and one browser.
+type staffed struct {
+	*testing.T
+	console  *Console
+	server   *httptest.Server
+	client   *http.Client
+	officers map[string]*officer.Officer
+	keys     map[string]*officer.SoftKey
+	looks    []Look
+}
+
+// openStaffed makes a console for officers with these roles and areas.
+func openStaffed(t *testing.T, officers ...officer.Officer) *staffed {
+	s := &staffed{T: t, officers: map[string]*officer.Officer{}, keys: map[string]*officer.SoftKey{}}
+	base := openConsole(t)
+	for _, o := range officers {
+		key := officer.NewSoftKey()
+		o.Home, o.Passkeys = "12237-main", []officer.Passkey{key.Passkey()}
+		s.officers[o.Code], s.keys[o.Code] = &o, key
+	}
+	c := base.Config
+	c.Look = func(_ context.Context, l Look) error { s.looks = append(s.looks, l); return nil }
+	c.SignIn = &SignIn{
+		Name: officer.Counters, Find: s.find, ByCode: s.byCode, Municipality: func(office string) string { return office[:5] },
+		Trial: func() bool { return true },
+	}
+	var err error
+	if s.console, err = New(c); err != nil {
+		t.Fatal(err)
+	}
+	s.server = httptest.NewTLSServer(s.console.Handler())
+	t.Cleanup(s.server.Close)
+	s.client = s.server.Client()
+	s.client.Jar, _ = cookiejar.New(nil)
+	return s
+}
+
+func (s *staffed) find(credential []byte) (officer.Officer, error) {
+	for _, o := range s.officers {
+		if _, err := o.Key(credential); err == nil {
+			return *o, nil
+		}
+	}
+	return officer.Officer{}, officer.UnknownKey
+}
+
+func (s *staffed) byCode(code string) (officer.Officer, error) {
+	if o := s.officers[code]; o != nil {
+		return *o, nil
+	}
+	return officer.Officer{}, officer.Unknown
+}
+
+func (s *staffed) get(target string) (int, string) {
+	s.Helper()
+	return s.read(s.client.Get(s.server.URL + target))
+}
+
+func (s *staffed) post(target string, form url.Values) (int, string) {
+	s.Helper()
+	return s.read(s.client.PostForm(s.server.URL+target, form))
+}
+
+func (s *staffed) read(r *http.Response, err error) (int, string) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return r.StatusCode, string(body)
+}
+
+// signIn signs an officer in with the key of another, or their own.
+func (s *staffed) signIn(code, key string) (int, string) {
+	s.Helper()
+	_, options := s.post("/sign-in/options", url.Values{"code": {code}})
+	var asked struct{ PublicKey struct{ Challenge string } }
+	if err := json.Unmarshal([]byte(options), &asked); err != nil {
+		s.Fatalf("%v in %s", err, options)
+	}
+	challenge, err := base64.RawURLEncoding.DecodeString(asked.PublicKey.Challenge)
+	if err != nil {
+		s.Fatal(err)
+	}
+	a, err := s.keys[key].Sign(challenge)
+	if err != nil {
+		s.Fatal(err)
+	}
+	text := base64.RawURLEncoding.EncodeToString
+	response, err := json.Marshal(map[string]any{
+		"id": text(a.GetCredential()), "rawId": text(a.GetCredential()), "type": "public-key", "response": map[string]string{
+			"authenticatorData": text(a.GetAuthenticatorData()), "clientDataJSON": text(a.GetClientData()), "signature": text(a.GetSignature()),
+		},
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return s.post("/sign-in", url.Values{"code": {code}, "passkey": {string(response)}})
+}
+
+// TestOnlyWhoIsSignedInSeesTheirArea walks what each officer sees, and that nothing is seen without one.
+func TestOnlyWhoIsSignedInSeesTheirArea(t *testing.T) {
+	s := openStaffed(t,
+		officer.Officer{Code: "A1", Roles: []officer.Role{officer.Analyst}, Areas: []string{"12"}},
+		officer.Officer{Code: "B2", Roles: []officer.Role{officer.Auditor}, Areas: []string{"13", "12238"}},
+		officer.Officer{Code: "C3", Roles: []officer.Role{officer.Administrator}},
+		officer.Officer{Code: "D4", Roles: []officer.Role{officer.Clerk, officer.Approver}, Areas: []string{officer.Nation}},
+		officer.Officer{Code: "E5", Roles: []officer.Role{officer.Operator}, Areas: []string{officer.Nation}},
+	)
+	for target, want := range map[string]int{"/": 200, "/?q=1001": 200, "/api/status": 401, "/api/history?q=1001": 401, "/assets/shomei.css": 200, "/elsewhere": 200} {
+		if status, body := s.get(target); status != want || strings.Contains(body, "CertificateRevoked") || strings.Contains(body, "全80件") || strings.Contains(body, `"data"`) {
+			t.Errorf("%s without sign-in: %d %s", target, status, body)
+		}
+	}
+	for _, c := range []struct {
+		code, counts string
+		history      int
+	}{{"A1", "全80件", 200}, {"B2", "全0件", 404}, {"C3", "全80件", 200}, {"E5", "全80件", 200}} {
+		if status, body := s.signIn(c.code, c.code); status != 200 || !strings.Contains(body, c.counts) || !strings.Contains(body, c.code+" として") {
+			t.Errorf("%s: %d, no %s in %s", c.code, status, c.counts, body)
+		}
+		for _, target := range []string{"/?q=1001", "/api/history?q=1001"} {
+			if status, body := s.get(target); status != c.history || (status == 200) != strings.Contains(body, subscriber(0)) {
+				t.Errorf("%s at %s: %d, want %d", c.code, target, status, c.history)
+			}
+		}
+		if status, _ := s.post("/sign-out", nil); status != 200 {
+			t.Errorf("%s signs out: %d", c.code, status)
+		}
+		if status, _ := s.get("/api/status"); status != http.StatusUnauthorized {
+			t.Errorf("after %s signed out: %d", c.code, status)
+		}
+	}
+	if status, body := s.signIn("D4", "D4"); status != http.StatusForbidden || strings.Contains(body, "全80件") || !strings.Contains(body, "この職員の役割では") {
+		t.Errorf("an officer whose roles look at nothing here: %d %s", status, body)
+	}
+	var want []Look
+	for _, code := range []string{"A1", "A1", "C3", "C3", "E5", "E5"} {
+		want = append(want, Look{Subscriber: subscriber(0), Officer: code, Office: "12237-main"})
+	}
+	if diff := cmp.Diff(want, s.looks); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestASessionEndsWithItsOfficer and can't be begun by a wrong key, from another site, or again and again.
+func TestASessionEndsWithItsOfficer(t *testing.T) {
+	s := openStaffed(t,
+		officer.Officer{Code: "A1", Roles: []officer.Role{officer.Analyst}, Areas: []string{"12"}},
+		officer.Officer{Code: "B2", Roles: []officer.Role{officer.Analyst}, Areas: []string{"12"}},
+	)
+	if status, body := s.signIn("A1", "A1"); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	at, _ := url.Parse(s.server.URL)
+	if names := slices.Collect(func(yield func(string) bool) {
+		for _, c := range s.client.Jar.Cookies(at) {
+			if !yield(c.Name) {
+				return
+			}
+		}
+	}); !slices.Contains(names, "__Host-shomei-console") {
+		t.Errorf("cookies: %v", names)
+	}
+	s.officers["A1"].Retired = true
+	if status, _ := s.get("/api/status"); status != http.StatusUnauthorized {
+		t.Errorf("a retired officer's session: %d", status)
+	}
+	if status, body := s.signIn("A1", "A1"); status != http.StatusForbidden || !strings.Contains(body, "任期") {
+		t.Errorf("a retired officer signs in: %d %s", status, body)
+	}
+	foreign, err := http.NewRequest(http.MethodPost, s.server.URL+"/sign-in/options", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign.Header.Set("Sec-Fetch-Site", "cross-site")
+	if status, _ := s.read(s.client.Do(foreign)); status != http.StatusForbidden {
+		t.Errorf("another site asks for a sign-in: %d", status)
+	}
+	statuses := map[int]int{}
+	for range 7 {
+		status, _ := s.signIn("B2", "B2") // from one browser, with the right key
+		s.post("/sign-out", nil)
+		statuses[status]++
+		s.officers["B2"].Passkeys[0].PublicKey = s.keys["A1"].Passkey().PublicKey // from now on a wrong one
+	}
+	if statuses[200] != 1 || statuses[http.StatusForbidden] == 0 || statuses[http.StatusTooManyRequests] == 0 {
+		t.Errorf("wrong keys were answered with %v", statuses)
+	}
+}
