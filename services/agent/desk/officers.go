@@ -85,7 +85,10 @@ func (d *Desk) officerTable(lang page.Language) page.Table {
 			roles = append(roles, say("role."+string(r)))
 		}
 		table.Rows = append(table.Rows, []page.Cell{
-			{Text: o.Code}, {Text: o.Home}, {Text: strings.Join(roles, say("officers.and"))}, {Text: termOf(o)},
+			{Text: o.Code},
+			{Text: o.Home},
+			{Text: strings.Join(roles, say("officers.and"))},
+			{Text: termOf(o)},
 			{Text: say("officers.count", len(o.Passkeys))},
 		})
 	}
