@@ -62,7 +62,10 @@ func (d *Directory) OfficerAt(office, code string, at time.Time) (officer.Office
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	found, known := officer.Officer{}, 0
-	for home := range d.officers {
+	for home, h := range d.officers { // the nation has thousands of offices
+		if !h.Knows(code) || home != office && !h.Reaches(office) {
+			continue
+		}
 		o, err := d.officersOf(home, at).Officer(code)
 		if err == nil && (home == office || slices.Contains(o.Offices, office)) {
 			found = o
@@ -83,7 +86,10 @@ func (d *Directory) OfficersAt(office string, at time.Time) []officer.Officer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var all []officer.Officer
-	for home := range d.officers {
+	for home, h := range d.officers {
+		if home != office && !h.Reaches(office) {
+			continue
+		}
 		for _, o := range d.officersOf(home, at).Officers() {
 			if home == office || slices.Contains(o.Offices, office) {
 				all = append(all, o)

@@ -166,6 +166,8 @@ type entry struct {
 type History struct {
 	entries []entry
 	sorted  bool
+	// codes and also are the officers that were ever enrolled, and the further offices that they were ever let act at.
+	codes, also map[string]struct{}
 }
 
 // Add adds an event of the office, recorded at a time; others than those about officers are passed over.
@@ -174,6 +176,31 @@ func (h *History) Add(at Position, recorded time.Time, actor *events.Actor, body
 		h.entries = append(h.entries, entry{at, recorded, actor.GetKind(), body})
 		h.sorted = false
 	}
+	if enrolled, ok := body.(*events.OfficerEnrolled); ok {
+		h.index(enrolled)
+	}
+}
+
+func (h *History) index(b *events.OfficerEnrolled) {
+	if h.codes == nil {
+		h.codes, h.also = map[string]struct{}{}, map[string]struct{}{}
+	}
+	h.codes[b.Officer] = struct{}{}
+	for _, office := range b.Offices {
+		h.also[office] = struct{}{}
+	}
+}
+
+// Knows reports whether an officer of that code was ever enrolled.
+func (h *History) Knows(code string) bool {
+	_, ok := h.codes[code]
+	return ok
+}
+
+// Reaches reports whether an officer was ever let act at a further office.
+func (h *History) Reaches(office string) bool {
+	_, ok := h.also[office]
+	return ok
 }
 
 // IsAbout reports whether an event says who may act at an office, or what the office demands.

@@ -353,8 +353,10 @@ func (r *RA) AnswerApprovals(ctx context.Context, q counterlink.ApprovalRequest)
 		return found, err
 	}
 	asked := counterlink.PersonRequest{Counter: q.Counter, Office: q.Office, Officer: q.Officer, ID: q.ID}
-	if err := r.recordOpened(ctx, asked, history[0].Commit.Events[0].GetApprovalAsked().GetSubscriber(), "act opened for a second officer"); err != nil {
-		return found, err
+	if person := history[0].Commit.Events[0].GetApprovalAsked().GetSubscriber(); person != "" {
+		if err := r.recordOpened(ctx, asked, person, "act opened for a second officer"); err != nil {
+			return found, err
+		}
 	}
 	found.Personal, err = counterlink.OpenPersonal(r.SealKey, waiting.claim)
 	found.Claim = proto.CloneOf(waiting.claim)

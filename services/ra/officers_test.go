@@ -4,7 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"shomei/events"
+	"shomei/pkg/counterlink"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
@@ -64,6 +67,12 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 	first, second, clerk := newcomer("A1"), newcomer("A2"), newcomer("C1")
 	recovery := first.Sign(invited("C1", "again"))
 	approved := func(by *servicetest.Officer) *events.Claim {
+		shown, err := w.RA.AnswerApprovals(t.Context(), counterlink.ApprovalRequest{
+			Counter: "c1", Office: servicetest.Office, Officer: by.Code, ID: uuid.NewString(), Approval: recovery.Id,
+		})
+		if err != nil || shown.Claim.GetInvitationMade().GetOfficer() != "C1" {
+			t.Fatalf("what waits is shown as %v, %v", shown.Claim, err)
+		}
 		return by.Sign(claim(func(c *events.Claim) {
 			c.Fact = &events.Claim_ApprovalDecided{ApprovalDecided: &events.ApprovalDecided{
 				Approval: recovery.Id, Digest: events.Hash(recovery.Act), Outcome: lifecycle.ApprovalApproved,
