@@ -113,16 +113,22 @@ func byName(address net.Addr) string {
 	return net.JoinHostPort(officer.Counters, port)
 }
 
-// softOfficer returns the officer of a demonstration's bundle, nil for any other.
-func softOfficer(b counterlink.Bundle, secrets counterlink.Secrets) (*desk.SoftOfficer, error) {
-	if b.Officer == "" || secrets.OfficerKey == nil {
-		return nil, nil
+// softOfficer returns the officers of a demonstration's bundle, nil for any other.
+func softOfficer(b counterlink.Bundle, secrets counterlink.Secrets) (first *desk.SoftOfficer, err error) {
+	for _, one := range []struct {
+		code, file string
+		key        []byte
+	}{{b.Approver, b.ApproverKey, secrets.ApproverKey}, {b.Officer, b.OfficerKey, secrets.OfficerKey}} {
+		if one.code == "" || one.key == nil {
+			continue
+		}
+		key, err := officer.ParseSoftKey(one.key)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", counterlink.ErrBundle, one.file, err)
+		}
+		first = &desk.SoftOfficer{Officer: one.code, Key: key, Approver: first}
 	}
-	key, err := officer.ParseSoftKey(secrets.OfficerKey)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", counterlink.ErrBundle, b.OfficerKey, err)
-	}
-	return &desk.SoftOfficer{Officer: b.Officer, Key: key}, nil
+	return first, nil
 }
 
 // listenLoopback opens the pages' port; without sign-in they must not leave the machine.
@@ -155,7 +161,7 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray)
 	s.counter, err = agent.Open(agent.Config{
 		Counter: s.bundle.Counter, Office: s.bundle.Office, Key: secrets.Key, SealKey: secrets.SealKey, HubSealKey: secrets.HubSealKey,
 		HubWriters: s.bundle.HubWriters, Conn: s.conn, StorePath: store, Reader: agent.PCSC(f.reader), OpenCard: cards.Open,
-		AskPerson: persons.Ask, FindCases: persons.FindCases,
+		AskPerson: persons.Ask, FindCases: persons.FindCases, AskApprovals: persons.Approvals,
 		Now: s.clock.Now, ClockEvidence: s.clockEvidence, Uptime: uptime(), Logger: s.logger,
 	})
 	if err != nil {
@@ -172,9 +178,6 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray)
 	s.desk, err = desk.New(desk.Config{
 		Counter: s.counter, Name: s.bundle.Counter, Office: s.bundle.Office, Soft: soft, Tray: tray, Logger: s.logger,
 	})
-	if err == nil {
-		err = s.desk.OfferSoft(s.bundle.OfficerCode)
-	}
 	if err != nil {
 		return errors.Join(err, s.close())
 	}

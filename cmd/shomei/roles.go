@@ -13,6 +13,7 @@ import (
 
 	"shomei/cmd/shomei/hub"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/officer"
 	"shomei/pkg/vaultlink"
 )
 
@@ -22,6 +23,8 @@ func (a *app) rolesCommand() *cobra.Command {
 		Use: "roles", Short: "どの鍵で何ができるか (what each key and each service may do)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
+			fmt.Fprintln(out, a.Say("職員の役割でできること", "What officers may do by their roles"))
+			a.printActs(out)
 			fmt.Fprintln(out, a.Say("記録に書けるもの", "What each role may write into the log"))
 			printRoles(out)
 			fmt.Fprintln(out, a.Say("個人情報の鍵でできること", "What each role may have the vault do"))
@@ -33,6 +36,21 @@ func (a *app) rolesCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// printActs prints which roles of officers may do what, and when that takes a second officer.
+func (a *app) printActs(out io.Writer) {
+	pairs := map[officer.Pairs]string{
+		officer.Single: "", officer.Chosen: a.Say("役所が選べば", "if the office chooses so"),
+		officer.Usual: a.Say("役所が別に選ばなければ", "unless the office chooses otherwise"), officer.Always: a.Say("いつも", "always"),
+	}
+	t := rightsTable(out, "act", a.Say("二人目", "second officer"), "roles")
+	for _, act := range officer.Acts() {
+		if act.Signed() {
+			t.AppendRow(table.Row{act.Word, pairs[act.Pairs], words(act.Roles)})
+		}
+	}
+	t.Render()
 }
 
 func printRoles(out io.Writer) {

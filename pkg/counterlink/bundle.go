@@ -60,11 +60,13 @@ type Bundle struct {
 	OldCardKey string `toml:"card_key_file,omitempty"`
 	// Clock is the file of the hub's settable clock; empty: the system clock.
 	Clock string `toml:"clock,omitempty"`
-	// Officer is the officer of a demonstration, OfficerKey the file with that officer's key, with which the counter signs by
-	// itself, and OfficerCode the code with which it offers the key first; all are empty at a real counter.
-	Officer     string `toml:"officer,omitempty"`
-	OfficerKey  string `toml:"officer_key_file,omitempty"`
-	OfficerCode string `toml:"officer_code,omitempty"`
+	// Officer is the officer of a demonstration, and OfficerKey the file with that officer's key, with which the counter signs by
+	// itself; both are empty at a real counter.
+	Officer    string `toml:"officer,omitempty"`
+	OfficerKey string `toml:"officer_key_file,omitempty"`
+	// Approver and ApproverKey are those of another such officer, who approves what needs two.
+	Approver    string `toml:"approver,omitempty"`
+	ApproverKey string `toml:"approver_key_file,omitempty"`
 	// JWT is the content of JWTFile; empty in a bundle from before the hub had accounts.
 	JWT string `toml:"-"`
 
@@ -156,6 +158,8 @@ type Secrets struct {
 	FactoryKey hpke.PublicKey
 	// OfficerKey is the demonstration's officer's (officer.ParseSoftKey); nil if the bundle names none.
 	OfficerKey []byte
+	// ApproverKey is that of the other.
+	ApproverKey []byte
 }
 
 // Secrets reads the key files of a bundle that ReadBundle returned.
@@ -182,6 +186,9 @@ func (b Bundle) Secrets() (Secrets, error) {
 	}
 	if err == nil && b.OfficerKey != "" {
 		err = b.read(b.OfficerKey, &s.OfficerKey)
+	}
+	if err == nil && b.ApproverKey != "" {
+		err = b.read(b.ApproverKey, &s.ApproverKey)
 	}
 	if err != nil {
 		return s, fmt.Errorf("%w: keys of counter %s: %w", ErrBundle, b.Counter, err)

@@ -5,10 +5,10 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"time"
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/httpd"
 	"shomei/pkg/officer"
 )
@@ -31,8 +31,12 @@ func (h *Hub) ServeOn(l net.Listener, handler http.Handler) {
 	h.doors = append(h.doors, func() error { cancel(); return <-done })
 }
 
-// TryOfficer is the code of the officer as whom a counter of TryOut signs by itself.
-const TryOfficer = "demo-1"
+// TryOfficer is the code of the officer as whom a counter of TryOut signs by itself, TryApprover that of another who approves
+// what needs two.
+const (
+	TryOfficer  = "demo-1"
+	TryApprover = "demo-2"
+)
 
 // TryOut defines an office with long hours and enrols a counter in it, so that things can be tried at any time. In a log that
 // is marked as a demonstration it also enrols an officer whose key lies beside the counter's. It returns the folder of the
@@ -53,13 +57,28 @@ func (p *Parts) TryOut(ctx context.Context, office, counter string) (bundle stri
 	if err != nil || !p.Demonstration || !p.Directory.Trial() {
 		return bundle, err
 	}
-	return bundle, p.enrolTryOfficer(ctx, office, bundle)
+	return bundle, p.enrolTryOfficers(ctx, office, bundle)
 }
 
-// enrolTryOfficer enrols an officer whose key is a program's, and gives it to the counter of a bundle.
-func (p *Parts) enrolTryOfficer(ctx context.Context, office, folder string) error {
-	const file = "officer.key"
-	stored, err := p.secrets.Make(filepath.Join(folder, file), func() ([]byte, error) { return officer.NewSoftKey().Bytes(), nil })
+// enrolTryOfficers enrols two officers whose keys are a program's, and gives them to the counter of a bundle.
+func (p *Parts) enrolTryOfficers(ctx context.Context, office, folder string) error {
+	files := map[string]string{TryOfficer: "officer.key", TryApprover: "approver.key"}
+	for _, code := range []string{TryOfficer, TryApprover} {
+		if err := p.enrolTryOfficer(ctx, office, code, filepath.Join(folder, files[code])); err != nil {
+			return err
+		}
+	}
+	bundle, err := counterlink.ReadBundle(folder)
+	if err != nil {
+		return err
+	}
+	bundle.Officer, bundle.OfficerKey = TryOfficer, files[TryOfficer]
+	bundle.Approver, bundle.ApproverKey = TryApprover, files[TryApprover]
+	return bundle.Write(folder)
+}
+
+func (p *Parts) enrolTryOfficer(ctx context.Context, office, code, file string) error {
+	stored, err := p.secrets.Make(file, func() ([]byte, error) { return officer.NewSoftKey().Bytes(), nil })
 	if err != nil {
 		return err
 	}
@@ -67,37 +86,28 @@ func (p *Parts) enrolTryOfficer(ctx context.Context, office, folder string) erro
 	if err != nil {
 		return err
 	}
-	bundle, err := counterlink.ReadBundle(folder)
-	if err != nil {
-		return err
-	}
-	bundle.Officer, bundle.OfficerKey = TryOfficer, file
-	if bundle.OfficerCode, err = p.inviteTryOfficer(ctx, office, key); err != nil {
-		return err
-	}
-	return bundle.Write(folder)
-}
-
-// inviteTryOfficer enrols the officer and returns the code with which the counter offers the key, like anybody who is invited;
-// empty if the key is enrolled already.
-func (p *Parts) inviteTryOfficer(ctx context.Context, office string, key *officer.SoftKey) (code string, err error) {
-	now := p.Clock.Now()
-	known, err := p.Directory.OfficersOf(office, now).Officer(TryOfficer)
+	passkey := key.Passkey()
+	known, err := p.Directory.OfficersOf(office, p.Clock.Now()).Officer(code)
 	if err != nil {
 		err := p.recordOffice(ctx, p.envelope(), office, &events.OfficerEnrolled{
-			Officer: TryOfficer, Roles: []string{string(officer.Clerk), string(officer.Approver)},
+			Officer: code, Roles: []string{string(officer.Clerk), string(officer.Approver)},
 		})
 		if err != nil {
-			return "", err
+			return err
 		}
 	}
-	if _, err := known.Key(key.Passkey().Credential); err == nil {
-		return "", nil
+	if _, err := known.Key(passkey.Credential); err == nil {
+		return nil
 	}
-	code = officer.NewCode()
-	return code, p.recordOffice(ctx, p.envelope(), office, &events.OfficerInvited{
-		Officer: TryOfficer, CodeSha256: officer.CodeHash(code), UntilMs: now.Add(24 * time.Hour).UnixMilli(),
+	outcome, err := p.as(eventlog.RoleRA).Update(ctx, events.KindOffice, office, p.envelope(), func(eventlog.Head) ([]*events.Event, error) {
+		return []*events.Event{events.New(&events.PasskeyEnrolled{
+			Officer: code, Credential: passkey.Credential, PublicKey: passkey.PublicKey, RelyingParty: passkey.RelyingParty, Software: true,
+		})}, nil
 	})
+	if err != nil {
+		return err
+	}
+	return p.Directory.Learn(events.KindOffice, office, outcome.Commit)
 }
 
 // tryOutOffice returns an office that is always open: nobody who tries things out on a Sunday is turned away.

@@ -163,7 +163,7 @@ func wordsIn[V any](words map[string]V, field string, list []string) (values []V
 // application returns what to file for a request, with the card on the reader if it names none. The error is a
 // *readerError if the reader could not tell its card.
 func (d *Desk) application(ctx context.Context, r request) (agent.Application, error) {
-	application, faults := d.judged(r)
+	application, faults := d.judged(r, d.softly(r.Clerk))
 	if err := faultProblem(faults); err != nil {
 		return agent.Application{}, err
 	}
@@ -182,11 +182,14 @@ func (d *Desk) fillCard(ctx context.Context, r request, received *events.Applica
 }
 
 // judged returns what to file for a request, and everything that is wrong with it. A request about a person must give
-// all of the person's data; one that names a card needs none, because the centre knows whose card it is.
-func (d *Desk) judged(r request) (agent.Application, []intake.Fault) {
+// all of the person's data; one that names a card needs none, because the centre knows whose card it is. Where the clerk signs,
+// another officer is asked for special circumstances later, and no number of theirs is taken.
+func (d *Desk) judged(r request, signs bool) (agent.Application, []intake.Fault) {
 	now := d.Counter.Now()
 	faults := intake.Officer("clerk", r.Clerk)
-	if r.SecondOfficer != "" {
+	if signs {
+		r.SecondOfficer = ""
+	} else if r.SecondOfficer != "" {
 		faults = append(faults, intake.Officer("second_officer", r.SecondOfficer)...)
 	} else if r.SpecialCircumstances != "" {
 		faults = append(faults, intake.Fault{Field: "second_officer", Why: intake.NoSecond})
@@ -235,6 +238,7 @@ func (r request) received() (*events.ApplicationReceived, []intake.Fault) {
 		Operation: operation, Channel: channel, Kinds: certificates, Documents: r.Documents, Card: r.Card, CardKind: cardKind,
 		Express: r.Express, Cause: r.Cause, Pins: pins, Letter: letterOf(r.Documents),
 		NoticeAnswer: r.NoticeAnswer, TakenBack: r.TakenBack, PinsMatch: r.PINsMatch, AppliedOn: intake.Day(r.AppliedOn),
+		Special: r.SpecialCircumstances != "",
 	}, faults
 }
 

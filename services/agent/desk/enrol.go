@@ -9,7 +9,6 @@ import (
 	"shomei/events"
 	"shomei/pkg/officer"
 	"shomei/pkg/page"
-	"shomei/pkg/signin"
 	"shomei/services/agent"
 )
 
@@ -76,33 +75,13 @@ func (d *Desk) postEnrol(c call, lang page.Language) (reply, error) {
 	if err != nil {
 		return d.enrolFailed(c, err, lang), nil
 	}
-	procedure, err := d.offerKey(who.Code, code, key)
-	return goTo("/enrol/" + procedure), err
-}
-
-// offerKey files that somebody who has a code wants to sign with a passkey. The code proves it, so nobody signs.
-func (d *Desk) offerKey(who, code string, key signin.NewKey) (procedure string, err error) {
-	act, err := d.Counter.Reporting(&events.Claim{Officer: who, Fact: &events.Claim_PasskeyOffered{PasskeyOffered: &events.PasskeyOffered{
-		Officer: who, Credential: key.Credential, PublicKey: key.PublicKey, RelyingParty: key.RelyingParty, Aaguid: key.AAGUID,
-		Software: key.Software,
+	act, err := d.Counter.Reporting(&events.Claim{Officer: who.Code, Fact: &events.Claim_PasskeyOffered{PasskeyOffered: &events.PasskeyOffered{
+		Officer: who.Code, Credential: key.Credential, PublicKey: key.PublicKey, RelyingParty: key.RelyingParty, Aaguid: key.AAGUID,
 	}}}, &events.Personal{Code: code})
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
-	return act.Procedure(), act.File(nil)
-}
-
-// OfferSoft offers the key of the demonstration's officer with the code of an invitation, unless the centre has it already.
-func (d *Desk) OfferSoft(code string) error {
-	if d.Soft == nil || code == "" {
-		return nil
-	}
-	key := d.Soft.Key.Passkey()
-	if _, err := d.Counter.Officers().Find(key.Credential); err == nil {
-		return nil
-	}
-	_, err := d.offerKey(d.Soft.Officer, officer.TidyCode(code), signin.NewKey{Passkey: key})
-	return err
+	return goTo("/enrol/" + act.Procedure()), act.File(nil) // the code proves it
 }
 
 func (d *Desk) enrolFailed(c call, err error, lang page.Language) reply {

@@ -38,6 +38,9 @@ func (d *Desk) routes() []route {
 		{"GET /sign/{token}", forClerk, d.answer(d.showSign)},
 		{"POST /sign/{token}", forClerk, d.answer(d.postSign)},
 		{"POST /sign/{token}/options", forClerk, d.options(d.signOptions)},
+		{"GET /approvals", forClerk, d.answer(d.showApprovals)},
+		{"GET /approvals/{id}", forClerk, d.answer(d.showApproval)},
+		{"POST /approvals/{id}", forClerk, d.answer(d.postApproval)},
 		{"GET /officers", forClerk, d.answer(d.showOfficers)},
 		{"POST /officers", forClerk, d.answer(d.postOfficers)},
 
@@ -68,6 +71,8 @@ func (d *Desk) routes() []route {
 
 		{"POST /api/applications", forPrograms, d.answer(d.apiApply)},
 		{"POST /api/cases", forPrograms, d.answer(d.postCases)},
+		{"POST /api/approvals", forPrograms, d.answer(d.apiApprovals)},
+		{"POST /api/approvals/{id}", forPrograms, d.answer(d.postApproval)},
 		{"POST /api/reports", forPrograms, d.answer(d.apiReport)},
 		{"GET /api/procedures/{id}", forPrograms, d.answer(d.showProcedure)},
 		{"GET /api/procedures/{id}/events", forPrograms, http.HandlerFunc(d.apiEvents)},

@@ -266,7 +266,7 @@ func (d *Desk) postApply(r call, lang page.Language) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	application, faults := d.judged(filed)
+	application, faults := d.judged(filed, r.who.Code != "")
 	if len(faults) > 0 || !view.mayFile(form.Get("file")) {
 		return view.again(atFields(faults, lang)), nil
 	}

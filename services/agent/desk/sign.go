@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/officer"
 	"shomei/pkg/page"
@@ -23,6 +24,8 @@ import (
 type SoftOfficer struct {
 	Officer string
 	Key     *officer.SoftKey
+	// Approver is another such officer, who decides on what needs two; nil: nobody does.
+	Approver *SoftOfficer
 }
 
 // signer is who acts on a clerk's page. The zero signer is nobody: the officer's number is typed.
@@ -58,6 +61,28 @@ func (d *Desk) believesSoft() bool {
 	}
 	found, err := d.Counter.Officers().Find(d.Soft.Key.Passkey().Credential)
 	return err == nil && found.Code == d.Soft.Officer && found.InTerm(d.today()) == nil
+}
+
+// of returns the soft officer with a code, or nil.
+func (s *SoftOfficer) of(code string) *SoftOfficer {
+	if s == nil || s.Officer == code {
+		return s
+	}
+	return s.Approver.of(code)
+}
+
+// softly reports whether this program signs as an officer, by code.
+func (d *Desk) softly(code string) bool {
+	return code != "" && d.believesSoft() && d.Soft.of(code) != nil
+}
+
+// decider returns who decides on an act that waits: whoever is signed in or, in a demonstration, one of its officers who has not
+// asked for it.
+func (d *Desk) decider(c call, open *events.OpenApproval) string {
+	if c.who.Soft && c.who.Code == open.GetOfficer() && d.Soft.Approver != nil {
+		return d.Soft.Approver.Officer
+	}
+	return c.who.Code
 }
 
 func (d *Desk) today() civil.Date { return civil.Of(d.Counter.Now()) }
@@ -139,8 +164,8 @@ func (d *Desk) file(c call, act *agent.Act, err error) (reply, error) {
 // that asks for it. An act of the demonstration's officer is signed by this program.
 func (d *Desk) fileThen(c call, act *agent.Act, then reply) (reply, error) {
 	switch {
-	case act.Kind().Signed() && d.believesSoft() && act.Officer() == d.Soft.Officer:
-		signature, err := d.Soft.Key.Sign(act.Challenge())
+	case act.Kind().Signed() && d.softly(act.Officer()):
+		signature, err := d.Soft.of(act.Officer()).Key.Sign(act.Challenge())
 		if err != nil {
 			return reply{}, err
 		}

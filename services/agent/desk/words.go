@@ -125,6 +125,7 @@ var applyWords = page.Catalogue{
 	"apply.officers":            {JA: "職員", EN: "Officers"},
 	"apply.clerk":               {JA: "受付者の番号", EN: "Officer's number"},
 	"apply.second":              {JA: "承認者の番号", EN: "Second officer's number"},
+	"apply.special.hint":        {JA: "別の職員の承認を待ってから決まります", EN: "decided once another officer has approved it"},
 	"apply.special":             {JA: "特別の事情", EN: "Special circumstances"},
 	"wrong.choice":              {JA: "手続きの選択が変わりました。表示された内容を確かめてから、もう一度受け付けてください。", EN: "The choice was changed: check what is shown now, and take it once more."},
 	"apply.file":                {JA: "受け付ける", EN: "Take the application"},
