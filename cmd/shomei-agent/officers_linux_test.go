@@ -1,0 +1,238 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"shomei/cmd/cli/clitest"
+	"shomei/cmd/shomei/hub"
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/page/pagetest"
+)
+
+// officers is a centre with two counters of one office, whose log is neither simulated nor a demonstration: officers sign with the
+// keys in their browsers.
+type officers struct {
+	t        *testing.T
+	hub      *hub.Hub
+	operator hub.Operator
+	at       [2]*counter
+}
+
+func openOffice(t *testing.T) *officers {
+	t.Helper()
+	o := &officers{t: t}
+	var err error
+	o.hub, err = hub.Start(t.Context(), hub.Config{
+		Data: t.TempDir(), AnyClock: true, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}, hub.ByHand...)
+	o.must(err)
+	t.Cleanup(func() {
+		if err := o.hub.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	o.operator, err = o.hub.By("0042")
+	o.must(err)
+	for i := range o.at {
+		bundle, err := o.hub.TryOut(t.Context(), testOffice, fmt.Sprintf("%s-%d", testOffice, i+1))
+		o.must(err)
+		o.at[i] = startCounter(t, bundle)
+	}
+	return o
+}
+
+func (o *officers) must(err error) {
+	o.t.Helper()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// seat is somebody with a security key of their own, before a counter's pages in a browser.
+type seat struct {
+	*pagetest.Browser
+	t        *testing.T
+	counter  *counter
+	loseKey  func()
+	enrolled string
+}
+
+func (o *officers) sit(at int) *seat {
+	o.t.Helper()
+	s := &seat{Browser: pagetest.Open(o.t, 1280, 900), t: o.t, counter: o.at[at]}
+	s.loseKey = s.PlugIn(o.t)
+	return s
+}
+
+// open opens a page and waits for what is to be on it.
+func (s *seat) open(path, selector string) {
+	s.t.Helper()
+	s.Visit(s.t, s.counter.url+path, chromedp.WaitVisible(chromedp.CSS(selector)))
+}
+
+func (s *seat) click(selector string) {
+	s.t.Helper()
+	s.Wait(s.t, chromedp.Click(chromedp.CSS(selector)))
+}
+
+func (s *seat) fill(fields map[string]string) {
+	s.t.Helper()
+	for id, value := range fields {
+		s.Wait(s.t, chromedp.SetValue(chromedp.CSS("#"+id), value))
+	}
+}
+
+// see waits for a text on the page.
+func (s *seat) see(text string) {
+	s.t.Helper()
+	page := ""
+	seen := clitest.Await(func() bool {
+		page = s.Ask(s.t, `document.body ? location.pathname + " " + document.body.innerText : ""`)
+		return strings.Contains(page, text)
+	})
+	if !seen {
+		s.t.Fatalf("the page never says %q: %s\n%s", text, page, s.counter.log())
+	}
+}
+
+// offer offers the key in the browser with an invitation's code, and waits for what the centre says.
+func (s *seat) offer(officer, code, says string) {
+	s.t.Helper()
+	s.open("/enrol", "#code")
+	s.fill(map[string]string{"officer": officer, "code": code})
+	s.click("form[action='/enrol'] button")
+	s.see(says)
+}
+
+const (
+	enrolledKey = "のパスキーを登録しました"
+	refusedKey  = "のパスキーは登録されませんでした"
+)
+
+func (s *seat) signIn(officer string) {
+	s.t.Helper()
+	s.open("/sign-in", "form[action='/sign-in'] button")
+	s.click("form[action='/sign-in'] button")
+	s.see("職員 " + officer)
+}
+
+// appoint enrols an officer with roles and invites them: both are signed by whoever is signed in.
+func (s *seat) appoint(officer string, roles ...string) (code string) {
+	s.t.Helper()
+	s.open("/officers", "#officer")
+	s.fill(map[string]string{"officer": officer})
+	for _, role := range roles {
+		s.click(`#roles input[value="` + role + `"]`)
+	}
+	s.click(`button[value="enrol"]`)
+	s.see("記録済")
+	return s.invite(officer)
+}
+
+func (s *seat) invite(officer string) (code string) {
+	s.t.Helper()
+	s.choose(officer, "invite")
+	s.Wait(s.t, chromedp.WaitVisible(chromedp.CSS("#invitation")))
+	return s.Ask(s.t, `document.querySelector("#invitation").innerText`)
+}
+
+// choose does something about an enrolled officer, once this counter has heard of them.
+func (s *seat) choose(officer, do string) {
+	s.t.Helper()
+	known := clitest.Await(func() bool {
+		s.open("/officers", "#officer")
+		return s.Ask(s.t, `[...document.querySelectorAll("#chosen option")].map(o => o.value).join()`) != "" &&
+			strings.Contains(s.Ask(s.t, `document.querySelector("#chosen").innerText`), officer)
+	})
+	if !known {
+		s.t.Fatalf("the counter does not hear of officer %s\n%s", officer, s.counter.log())
+	}
+	s.fill(map[string]string{"chosen": officer})
+	s.click(`button[value="` + do + `"]`)
+}
+
+// approve opens what waits, by the word of the list, and approves the only one.
+func (s *seat) approve(what, by string) {
+	s.t.Helper()
+	s.open("/approvals", "table a")
+	s.see(what)
+	s.click("table a")
+	s.see(by)
+	s.click(`button[value="approved"]`)
+	s.see("記録済")
+}
+
+// TestOfficersFromTheFirstToALostKey is the life of an office's officers on a whole centre: appointed, at work, two for what needs
+// two, retired, and let in anew.
+func TestOfficersFromTheFirstToALostKey(t *testing.T) {
+	o := openOffice(t)
+	o.must(o.operator.EnrolOfficer(t.Context(), testOffice, &events.OfficerEnrolled{Officer: "017", Roles: []string{"administrator"}}, ""))
+	code, _, err := o.operator.InviteOfficer(t.Context(), testOffice, "017")
+	o.must(err)
+	first, clerk, second := o.sit(0), o.sit(0), o.sit(1)
+	first.offer("017", code, enrolledKey)
+	first.signIn("017")
+	clerk.offer("018", first.appoint("018", "clerk"), enrolledKey)
+	second.offer("019", first.appoint("019", "approver", "administrator"), enrolledKey)
+
+	o.at[0].call("POST", "/api/reader/cards", `{"id":"CARD-1"}`, http.StatusCreated)
+	o.at[0].call("POST", "/api/reader/insert", `{"id":"CARD-1"}`, http.StatusOK)
+	clerk.open("/", "#begin")
+	o.must(o.operator.RequireSignatures(t.Context(), testOffice, civil.Of(o.hub.Clock.Now()).String()))
+	clerk.see("/sign-in")
+	clerk.signIn("018")
+	o.applyFor(clerk)
+	clerk.see("別の職員の承認を待っています")
+	second.signIn("019")
+	second.approve("特別の事情", "証明　花子")
+	clerk.see("申請者の確認待ち")
+
+	clerk.open("/", "#begin")
+	first.choose("018", "retire")
+	clerk.see("/sign-in")
+	first.see("記録済")
+
+	third := clerk
+	third.loseKey()
+	third.loseKey = third.PlugIn(t)
+	third.offer("020", first.appoint("020", "administrator"), enrolledKey)
+	third.signIn("020")
+	first.loseKey()
+	first.loseKey = first.PlugIn(t)
+	code = third.invite("017")
+	first.offer("017", code, refusedKey)
+	second.approve("パスキーをなくした職員", "020")
+	first.offer("017", code, enrolledKey)
+	first.signIn("017")
+
+	o.must(o.hub.Settle(t.Context()))
+	o.must(o.hub.Issuer.PublishDue(t.Context(), o.hub.Issuer.Lists))
+	report, err := o.hub.Fsck(t.Context(), nil)
+	o.must(err)
+	for _, f := range report.Findings {
+		t.Errorf("fsck: %s", f)
+	}
+}
+
+// applyFor files an application for a child under special circumstances, which another officer has to grant.
+func (o *officers) applyFor(clerk *seat) {
+	o.t.Helper()
+	born := o.hub.Clock.Now().In(civil.Tokyo).AddDate(-12, -1, 0).Format(time.DateOnly)
+	clerk.open("/apply?operation=issue", "#resident_code")
+	clerk.fill(map[string]string{
+		"resident_code": "00000000123", "name": "証明　花子", "birth_date": born, "sex": "2", "address": "千葉県山武市殿台296番地",
+		"municipality": testOffice[:5], "special_circumstances": "海外の学校の入学試験",
+	})
+	for _, box := range []string{"#document-application-form", "#document-card", "#document-photo-id", `input[value="photo-id:current-address"]`, `input[name="kinds"][value="sign"]`, `input[name="registered"]`} {
+		clerk.Wait(o.t, chromedp.SetAttributes(chromedp.CSS(box), map[string]string{"checked": "checked"}))
+	}
+	clerk.click(`button[value="check"]`)
+}
