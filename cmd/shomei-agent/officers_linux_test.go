@@ -59,10 +59,9 @@ func (o *officers) must(err error) {
 // seat is somebody with a security key of their own, before a counter's pages in a browser.
 type seat struct {
 	*pagetest.Browser
-	t        *testing.T
-	counter  *counter
-	loseKey  func()
-	enrolled string
+	t       *testing.T
+	counter *counter
+	loseKey func()
 }
 
 func (o *officers) sit(at int) *seat {
@@ -208,6 +207,7 @@ func TestOfficersFromTheFirstToALostKey(t *testing.T) {
 	first.loseKey()
 	first.loseKey = first.PlugIn(t)
 	code = third.invite("017")
+	third.see("別の管理者が「承認待ち」で承認するまで")
 	first.offer("017", code, refusedKey)
 	second.approve("パスキーをなくした職員", "020")
 	first.offer("017", code, enrolledKey)

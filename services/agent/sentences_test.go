@@ -637,6 +637,7 @@ var impossible = map[string]string{
 	"enrol.centre":                  "no officers are set up here; signin_test.go has those who are",
 	"enrol.done":                    "no officers are set up here; signin_test.go has those who are",
 	"enrol.refused":                 "no officers are set up here; signin_test.go has those who are",
+	"invited.anew":                  "no officers are set up here; cmd/shomei-agent has those who are",
 	"invited.how":                   "no officers are set up here; signin_test.go has those who are",
 	"invited.until":                 "no officers are set up here; signin_test.go has those who are",
 	"wrong.roles":                   "no officers are set up here; signin_test.go has those who are",

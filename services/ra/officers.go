@@ -63,12 +63,31 @@ func (a *attempt) decideOfficers(h eventlog.Head) ([]*events.Event, error) {
 	if err != nil || body == nil {
 		return nil, err
 	}
-	e := events.New(body, rules...)
-	e.CausedMs, e.FiledMs = a.claim.CausedMs, a.filed.UnixMilli()
-	if !a.entered.IsZero() {
-		e.EnteredMs = a.entered.UnixMilli()
+	var list []*events.Event
+	for _, body := range append([]events.Body{body}, change.lost(body)...) {
+		e := events.New(body, rules...)
+		e.CausedMs, e.FiledMs = a.claim.CausedMs, a.filed.UnixMilli()
+		if !a.entered.IsZero() {
+			e.EnteredMs = a.entered.UnixMilli()
+		}
+		list = append(list, e)
 	}
-	return []*events.Event{e}, nil
+	return list, nil
+}
+
+// lost ends the passkeys of an officer who is invited anew: they are lost, and whoever has found them must not sign.
+func (c officersChange) lost(body events.Body) (ends []events.Body) {
+	b, ok := body.(*events.OfficerInvited)
+	if !ok {
+		return nil
+	}
+	invited, _ := c.office.Officer(b.Officer) // who is invited is known
+	for _, key := range invited.Passkeys {
+		if key.Until.IsZero() {
+			ends = append(ends, &events.PasskeyRetired{Officer: b.Officer, Credential: key.Credential})
+		}
+	}
+	return ends
 }
 
 // codeIn returns the officer whom a claim is about; "" if that is no code, and may be a name.

@@ -150,6 +150,13 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 		{"for somebody else", func() *events.Claim { return approved(first) }, "SignInRefusedsame-person"},
 		{"who administers", func() *events.Claim { return approved(clerk) }, "SignInRefusedrole"},
 		{"the other administrator", func() *events.Claim { return approved(second) }, "OfficerInvited"},
+		{"whoever has found the lost key", func() *events.Claim {
+			return clerk.Sign(proposed(&events.OfficerProposed{Officer: "C2", Roles: []string{"administrator"}}))
+		}, "SignInRefusedunknown-key"},
+		{"the clerk's new key", func() *events.Claim {
+			clerk.Key = officer.NewSoftKey()
+			return offered(clerk, "again", nil)
+		}, "PasskeyEnrolled"},
 		{"a past day", func() *events.Claim { return wanted("2016-01-01") }, "OfficerClaimRefusedill-formed"},
 		{"from tomorrow", func() *events.Claim { return wanted("2030-01-01") }, "SignaturesRequired"},
 		{"from today", func() *events.Claim {

@@ -31,6 +31,8 @@ type officersView struct {
 type invitedView struct {
 	station
 	Officer, Code, Until string
+	// Anew: the officer has a passkey already, so another administrator has to approve.
+	Anew bool
 }
 
 // officerRequest is what an administrator posts.
@@ -156,7 +158,7 @@ func (d *Desk) officerClaim(r officerRequest, lang page.Language) (*events.Claim
 	case "invite":
 		code, until := officer.NewCode(), d.Counter.Now().Add(invitationTime)
 		then := show("invited", page.View{Title: "invited.title", Scripts: scripts, Data: invitedView{
-			station: d.station(lang, ""), Officer: r.Officer, Code: code, Until: onFace(until),
+			station: d.station(lang, ""), Officer: r.Officer, Code: code, Until: onFace(until), Anew: d.hasKey(r.Officer),
 		}})
 		return &events.Claim{Fact: &events.Claim_InvitationMade{InvitationMade: &events.InvitationMade{
 			Officer: r.Officer, CodeSha256: officer.CodeHash(code), UntilMs: until.UnixMilli(),
@@ -165,6 +167,12 @@ func (d *Desk) officerClaim(r officerRequest, lang page.Language) (*events.Claim
 		return &events.Claim{Fact: &events.Claim_OfficerLeft{OfficerLeft: &events.OfficerLeft{Officer: r.Officer}}}, nil, nil, nil
 	}
 	return nil, nil, nil, badRequest("do is enrol, invite or retire")
+}
+
+// hasKey reports whether an officer of this office has a passkey, as far as this counter knows.
+func (d *Desk) hasKey(code string) bool {
+	found, err := d.Counter.Officers().Officer(code)
+	return err == nil && found.HasKey()
 }
 
 // enrolment returns the claim that enrols an officer. The error is an *officerFault.

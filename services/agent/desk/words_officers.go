@@ -91,6 +91,7 @@ var officerWords = page.Catalogue{
 	"officers.retire": {JA: "離任を記録する（すぐに使えなくなります）", EN: "Retire (at once)"},
 	"invited.title":   {JA: "一回限りのコード", EN: "One-time code"},
 	"invited.how":     {JA: "職員 %s に、このコードを本人だけに伝えてください。センターが認めると使えます。このコードは、この画面にしか表示されません。", EN: "Give this code to officer %s and nobody else. It works once the centre has agreed. It is shown on this page only."},
+	"invited.anew":    {JA: "職員 %s にはパスキーがあるため、別の管理者が「承認待ち」で承認するまで、このコードは使えません。承認されると、前のパスキーは使えなくなります。", EN: "Officer %s has a passkey, so the code works only once another administrator has approved it under \"Waiting for approval\". With that the former passkeys end."},
 	"invited.until":   {JA: "%s まで使えます。", EN: "It can be used until %s."},
 	"report.officers": {JA: "職員の変更", EN: "Change of officers"},
 
