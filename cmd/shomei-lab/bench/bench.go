@@ -85,7 +85,7 @@ type part struct {
 	run  func(context.Context, Options) ([]Figure, error)
 }
 
-var parts = []part{{"decisions", decisions}, {"acts", acts}, {"apart", actsApart}, {"replay", replay}, {"idle", idle}}
+var parts = []part{{"decisions", decisions}, {"acts", acts}, {"signed", signing}, {"apart", actsApart}, {"replay", replay}, {"idle", idle}}
 
 // Parts returns the names for Options.Only.
 func Parts() []string {
