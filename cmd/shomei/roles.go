@@ -25,6 +25,8 @@ func (a *app) rolesCommand() *cobra.Command {
 			out := cmd.OutOrStdout()
 			fmt.Fprintln(out, a.Say("職員の役割でできること", "What officers may do by their roles"))
 			a.printActs(out)
+			fmt.Fprintln(out, a.Say("だれがどの命令を出せるか", "Who may give which command"))
+			a.printGivers(out)
 			fmt.Fprintln(out, a.Say("記録に書けるもの", "What each role may write into the log"))
 			printRoles(out)
 			fmt.Fprintln(out, a.Say("個人情報の鍵でできること", "What each role may have the vault do"))

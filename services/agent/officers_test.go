@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,7 +67,21 @@ func TestDemonstrationSignsByItself(t *testing.T) {
 		claim := centre.claim(fact)
 		must(t, officer.Verify(claim.GetAssertion(), events.ActChallenge(claim.GetAct()), soft.Key.Passkey()))
 	}
-	told.AsOfMs, told.Demonstration = 2, false
+	for _, role := range officer.Roles() {
+		told.AsOfMs, told.Officers[0].Roles = told.AsOfMs+1, []string{string(role)}
+		centre.sendOfficers(counter, told)
+		for page, may := range map[string][]officer.Role{
+			"/apply": {officer.Clerk, officer.Approver}, "/report": {officer.Clerk, officer.Approver, officer.TelephoneDesk}, "/officers": {officer.Administrator},
+		} {
+			for _, form := range []url.Values{nil, {"operation": {"issue"}, "what": {"loss"}, "do": {"none"}}} {
+				status, _, text := visit(t, at+page, form)
+				if refused := status == http.StatusForbidden && strings.Contains(text, "この職員の役割では"); refused == slices.Contains(may, role) {
+					t.Errorf("%s at %s, posting %v: %d", role, page, form != nil, status)
+				}
+			}
+		}
+	}
+	told.AsOfMs, told.Demonstration = told.AsOfMs+1, false
 	centre.sendOfficers(counter, told)
 	_, where, _ = visit(t, at+"/apply", filled())
 	if !strings.HasSuffix(where, "/sign-in?lost=1") {

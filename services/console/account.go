@@ -322,29 +322,32 @@ func (a *accounts) leave(r *http.Request) {
 	}
 }
 
-// accountRoutes serves the way to the provider and back.
-func (c *Console) accountRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /sign-in/account", func(w http.ResponseWriter, r *http.Request) {
-		if err := c.accounts.begin(w, r); err != nil {
-			c.Logger.ErrorContext(r.Context(), "nobody can sign in with an account", "err", err)
-			c.showSignIn(w, r, http.StatusServiceUnavailable, "console.account.away")
+// accountRoutes are the way to the provider and back.
+func (c *Console) accountRoutes() []route {
+	return []route{{"GET /sign-in/account", forAll, c.toProvider}, {"GET /sign-in/callback", forAll, c.fromProvider}}
+}
+
+func (c *Console) toProvider(w http.ResponseWriter, r *http.Request) {
+	if err := c.accounts.begin(w, r); err != nil {
+		c.Logger.ErrorContext(r.Context(), "nobody can sign in with an account", "err", err)
+		c.showSignIn(w, r, http.StatusServiceUnavailable, "console.account.away")
+	}
+}
+
+func (c *Console) fromProvider(w http.ResponseWriter, r *http.Request) {
+	_, err := c.accounts.end(w, r)
+	switch {
+	case err == nil:
+		// Not a redirect: what follows one from the provider's page goes without the session's cookie, which is strict.
+		w.Header().Set("Refresh", "0; url=/")
+		show := page.View{Title: "console.signin.title", Data: signInView{Done: true}}
+		if err := c.pages.Render(w, r, http.StatusOK, "sign-in", show); err != nil {
+			c.Logger.ErrorContext(r.Context(), "writing the page for signing in", "err", err)
 		}
-	})
-	mux.HandleFunc("GET /sign-in/callback", func(w http.ResponseWriter, r *http.Request) {
-		_, err := c.accounts.end(w, r)
-		switch {
-		case err == nil:
-			// Not a redirect: what follows one from the provider's page goes without the session's cookie, which is strict.
-			w.Header().Set("Refresh", "0; url=/")
-			show := page.View{Title: "console.signin.title", Data: signInView{Done: true}}
-			if err := c.pages.Render(w, r, http.StatusOK, "sign-in", show); err != nil {
-				c.Logger.ErrorContext(r.Context(), "writing the page for signing in", "err", err)
-			}
-		case errors.Is(err, errNotGranted):
-			c.showSignIn(w, r, http.StatusForbidden, "console.account.role")
-		default:
-			c.Logger.WarnContext(r.Context(), "an account was not signed in", "err", err)
-			c.showSignIn(w, r, http.StatusForbidden, "console.account.failed")
-		}
-	})
+	case errors.Is(err, errNotGranted):
+		c.showSignIn(w, r, http.StatusForbidden, "console.account.role")
+	default:
+		c.Logger.WarnContext(r.Context(), "an account was not signed in", "err", err)
+		c.showSignIn(w, r, http.StatusForbidden, "console.account.failed")
+	}
 }

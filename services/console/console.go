@@ -70,28 +70,55 @@ func New(c Config) (*Console, error) {
 // Handler serves the page at /, the API under /api/ and the assets; with sign-in, the page at /sign-in, and the others to those
 // who are signed in.
 func (c *Console) Handler() http.Handler {
-	shown := http.Handler(c.shown())
-	mux := http.NewServeMux()
-	mux.Handle("GET /assets/", page.Assets())
-	if c.site != nil {
-		shown = c.guarded(shown)
-		c.signInRoutes(mux)
-		if c.accounts != nil {
-			c.accountRoutes(mux)
+	open, shown := http.NewServeMux(), http.NewServeMux()
+	for _, r := range c.routes() {
+		if r.audience == forReaders {
+			shown.HandleFunc(r.pattern, r.do)
+		} else {
+			open.HandleFunc(r.pattern, r.do)
 		}
 	}
-	mux.Handle("/", shown)
-	return page.Protect(mux, c.Hosts...)
+	if c.site != nil {
+		open.Handle("/", c.guarded(shown))
+	} else {
+		open.Handle("/", shown)
+	}
+	return page.Protect(open, c.Hosts...)
 }
 
-// shown serves everything that shows something of the tables.
-func (c *Console) shown() *http.ServeMux {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", c.servePage)
-	mux.HandleFunc("GET /api/status", c.api(c.apiStatus))
-	mux.HandleFunc("GET /api/expiries", c.api(c.apiExpiries))
-	mux.HandleFunc("GET /api/history", c.api(c.apiHistory))
-	return mux
+// audience says who a route is for, where officers sign in.
+type audience int
+
+const (
+	// forAll shows nothing of the tables.
+	forAll audience = iota
+	// forReaders is for officers with a role that looks at the console (officer.Reads).
+	forReaders
+)
+
+// route is one of the console's URLs.
+type route struct {
+	pattern  string
+	audience audience
+	do       http.HandlerFunc
+}
+
+// routes lists all URLs of the console.
+func (c *Console) routes() []route {
+	routes := []route{
+		{"GET /assets/", forAll, page.Assets().ServeHTTP},
+		{"GET /{$}", forReaders, c.servePage},
+		{"GET /api/status", forReaders, c.api(c.apiStatus)},
+		{"GET /api/expiries", forReaders, c.api(c.apiExpiries)},
+		{"GET /api/history", forReaders, c.api(c.apiHistory)},
+	}
+	if c.site != nil {
+		routes = append(routes, c.signInRoutes()...)
+	}
+	if c.accounts != nil {
+		routes = append(routes, c.accountRoutes()...)
+	}
+	return routes
 }
 
 // errDay: ?at= is not a day.

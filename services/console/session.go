@@ -147,21 +147,27 @@ type signInView struct {
 // formLimit bounds what a browser posts.
 const formLimit = 128 << 10
 
-func (c *Console) signInRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /sign-in", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := c.visitor(r); err == nil {
-			http.Redirect(w, r, "/", http.StatusSeeOther)
-			return
-		}
-		c.showSignIn(w, r, http.StatusOK, "")
-	})
-	mux.HandleFunc("POST /sign-in/options", c.signInOptions)
-	mux.HandleFunc("POST /sign-in", c.signInDone)
-	mux.HandleFunc("POST /sign-out", func(w http.ResponseWriter, r *http.Request) {
-		c.site.End(r)
-		c.accounts.leave(r)
-		http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
-	})
+func (c *Console) signInRoutes() []route {
+	return []route{
+		{"GET /sign-in", forAll, c.signInPage},
+		{"POST /sign-in/options", forAll, c.signInOptions},
+		{"POST /sign-in", forAll, c.signInDone},
+		{"POST /sign-out", forAll, c.signOut},
+	}
+}
+
+func (c *Console) signInPage(w http.ResponseWriter, r *http.Request) {
+	if _, err := c.visitor(r); err == nil {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	c.showSignIn(w, r, http.StatusOK, "")
+}
+
+func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
+	c.site.End(r)
+	c.accounts.leave(r)
+	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 }
 
 // typed returns the officer's code that was typed, if one was.

@@ -167,6 +167,53 @@ func TestOnlyWhoIsSignedInSeesTheirArea(t *testing.T) {
 	}
 }
 
+// routesFor says who each URL is for.
+var routesFor = map[string]audience{
+	"GET /assets/":          forAll,
+	"GET /sign-in":          forAll,
+	"POST /sign-in/options": forAll,
+	"POST /sign-in":         forAll,
+	"POST /sign-out":        forAll,
+	"GET /sign-in/account":  forAll,
+	"GET /sign-in/callback": forAll,
+	"GET /{$}":              forReaders,
+	"GET /api/status":       forReaders,
+	"GET /api/expiries":     forReaders,
+	"GET /api/history":      forReaders,
+}
+
+// Every URL that shows something serves officers of the roles that look, and refuses everybody else; a URL without a row fails.
+func TestRoutesServeTheRolesThatLook(t *testing.T) {
+	looks := []officer.Role{officer.Analyst, officer.Auditor, officer.Administrator, officer.Operator}
+	var staff []officer.Officer
+	code := func(role officer.Role) string { return "1-" + string(role)[:3] }
+	for _, role := range officer.Roles() {
+		staff = append(staff, officer.Officer{Code: code(role), Roles: []officer.Role{role}, Areas: []string{"12"}})
+	}
+	s := openStaffed(t, staff...)
+	for _, role := range officer.Roles() {
+		s.signIn(code(role), code(role))
+		for _, r := range append(s.console.routes(), s.console.accountRoutes()...) {
+			method, path, _ := strings.Cut(r.pattern, " ")
+			audience, known := routesFor[r.pattern]
+			switch {
+			case !known:
+				t.Errorf("for whom is %s? Say so in the table", r.pattern)
+				continue
+			case audience != r.audience:
+				t.Errorf("%s is served to others than the table says", r.pattern)
+			case method != http.MethodGet || audience == forAll:
+				continue
+			}
+			status, body := s.get(strings.Replace(path, "{$}", "", 1) + "?q=1001")
+			if may := slices.Contains(looks, role); (status == http.StatusOK) != may || !may && status != http.StatusForbidden {
+				t.Errorf("%s by %s: %d %.200s", r.pattern, role, status, body)
+			}
+		}
+		s.post("/sign-out", nil)
+	}
+}
+
 // TestASessionEndsWithItsOfficer and can't be begun by a wrong key, from another site, or again and again.
 func TestASessionEndsWithItsOfficer(t *testing.T) {
 	s := openStaffed(t,

@@ -4,8 +4,10 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
+	"shomei/pkg/officer"
 	"shomei/pkg/page"
 )
 
@@ -111,11 +113,43 @@ type route struct {
 	do       http.Handler
 }
 
+// Acts that more than one route files.
+var (
+	applying  = []string{"application", "special-circumstances", "unblock", "revocation"}
+	reporting = []string{"loss", "found", "custody", "record-change", "correction"}
+	deciding  = []string{"approval", "withdrawal"}
+	staffing  = []string{"officer", "recovery", "signatures", "passkey"}
+)
+
+// filing lists the acts that a route files, or that its page is for, by the route's pattern. Whoever is signed in and may do none
+// of them is not served.
+var filing = map[string][]string{
+	"POST /enrol":                     {"passkey"},
+	"POST /sign/{token}":              slices.Concat(applying, reporting, deciding, staffing, []string{"hand-over", "drop"}),
+	"POST /approvals/{id}":            deciding,
+	"GET /officers":                   staffing,
+	"POST /officers":                  staffing,
+	"GET /apply":                      applying,
+	"POST /apply":                     applying,
+	"GET /report":                     reporting,
+	"POST /report":                    reporting,
+	"POST /review/{token}":            slices.Concat(applying, reporting),
+	"POST /procedures/{id}/hand-over": {"hand-over"},
+	"GET /procedures/{id}/drop":       {"drop"},
+	"POST /procedures/{id}/drop":      {"drop"},
+
+	"POST /api/applications":              applying,
+	"POST /api/approvals/{id}":            deciding,
+	"POST /api/reports":                   reporting,
+	"POST /api/procedures/{id}/hand-over": {"hand-over"},
+	"POST /api/procedures/{id}/drop":      {"drop"},
+}
+
 // serve serves those whom a route is for.
 func (d *Desk) serve(r route) http.Handler {
 	switch r.audience {
 	case forClerk:
-		return d.ForClerk(d.signedIn(r.do))
+		return d.ForClerk(d.signedIn(d.permitted(filing[r.pattern], r.do)))
 	case forGuest:
 		return d.ForClerk(d.named(r.do))
 	case forResident:
@@ -124,6 +158,41 @@ func (d *Desk) serve(r route) http.Handler {
 		return d.forPrograms(r.do)
 	}
 	return r.do
+}
+
+// permitted lets next serve whoever may do one of some acts, or is not signed in.
+func (d *Desk) permitted(words []string, next http.Handler) http.Handler {
+	if len(words) == 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := d.mayDo(d.signer(r).Code, words...); err != nil {
+			d.refuse(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// mayDo returns why an officer may do none of some acts; nil if one is allowed, or if nobody is named. The error is an
+// officer.Reason.
+func (d *Desk) mayDo(code string, words ...string) error {
+	if code == "" {
+		return nil
+	}
+	found, err := d.Counter.Officers().Officer(code)
+	if err == nil && !oneAllowed(words, found.Roles) {
+		err = officer.NotAllowed
+	}
+	return err
+}
+
+// oneAllowed reports whether one of the roles may do one of the acts.
+func oneAllowed(words []string, roles []officer.Role) bool {
+	return slices.ContainsFunc(words, func(word string) bool {
+		act, known := officer.ActNamed(word)
+		return known && act.May(roles)
+	})
 }
 
 // ForClerk lets next serve clerks and programs, and gives a clerk's browser its cookie; the resident's gets 403.

@@ -173,6 +173,9 @@ func (d *Desk) fileThen(c call, act *agent.Act, then reply) (reply, error) {
 		}
 		return then, act.File(signature)
 	case act.Kind().Signed() && c.who.Code != "" && !c.who.Soft:
+		if err := d.mayDo(c.who.Code, act.Kind().Word); err != nil {
+			return reply{}, err // before anything is signed
+		}
 		return goTo("/sign/" + d.acts.add(waiting{act: act, then: then})), nil
 	}
 	return then, act.File(nil)

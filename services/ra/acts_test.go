@@ -1,0 +1,193 @@
+package ra_test
+
+import (
+	"fmt"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"shomei/events"
+	"shomei/pkg/officer"
+	"shomei/services/servicetest"
+)
+
+// attempted is a claim of some kind by which an officer, or a program, does an act.
+type attempted struct {
+	act string
+	// from is the role of the source that says so; empty: a counter.
+	from     string
+	fact     proto.Message
+	personal *events.Personal
+}
+
+// attempts are the claims by their kinds, the names of the oneof of events.Claim. A kind by which several acts are done has a row
+// of each.
+func attempts() map[string][]attempted {
+	resident := servicetest.Resident
+	applied := func(op events.Operation) *events.ApplicationReceived {
+		return &events.ApplicationReceived{Operation: op, Channel: events.Channel_CHANNEL_SELF, Card: "card-1", CardKind: events.CardKind_CARD_KIND_MYNUMBER}
+	}
+	special, child := applied(opIssue), resident("101")
+	special.Special, child.SpecialCircumstances = true, "an entrance examination abroad"
+	corrected := resident("102")
+	corrected.Record.CorrectedCode = servicetest.Code("103")
+	report := func(fact proto.Message) []attempted { return []attempted{{act: "report", fact: fact}} }
+	one := func(act string, fact proto.Message) []attempted { return []attempted{{act: act, fact: fact}} }
+	invited := func(code string) *events.InvitationMade {
+		return &events.InvitationMade{Officer: code, CodeSha256: officer.CodeHash(code), UntilMs: 1 << 40}
+	}
+	return map[string][]attempted{
+		"application_received": {
+			{act: "application", fact: applied(opIssue), personal: resident("100")},
+			{act: "special-circumstances", fact: special, personal: child},
+			{act: "unblock", fact: applied(events.Operation_OPERATION_UNBLOCK), personal: resident("100")},
+			{act: "revocation", fact: applied(events.Operation_OPERATION_REVOKE), personal: resident("100")},
+		},
+		"phone_application_received": {{act: "application", from: "phone", fact: &events.PhoneApplicationReceived{}}},
+		"handed_over":                one("hand-over", &events.HandedOver{Card: "card-1"}),
+		"application_dropped":        one("drop", &events.ApplicationDropped{}),
+		"record_change_notified": {
+			{act: "record-change", fact: &events.RecordChangeNotified{Change: events.RecordChange_RECORD_CHANGE_NAME}, personal: resident("100")},
+			{act: "correction", fact: &events.RecordChangeNotified{Change: events.RecordChange_RECORD_CHANGE_RESIDENT_CODE}, personal: corrected},
+		},
+		"loss_notified":       one("loss", &events.LossNotified{By: "holder"}),
+		"card_found_notified": one("found", &events.CardFoundNotified{Card: "card-1"}),
+		"custody_taken": {
+			{act: "custody", fact: &events.CustodyTaken{Card: "card-1"}},
+			{act: "custody-destruction", fact: &events.CustodyTaken{Card: "card-1", Retired: true}},
+			{act: "report", fact: &events.CustodyTaken{Card: "card-1", Obligation: "o1", Retired: true}},
+		},
+		"authority_order": {{
+			act: "order", from: "operator",
+			fact: &events.AuthorityOrder{Serials: []uint64{1}, Reason: events.RevocationReason_REVOCATION_REASON_KEY_COMPROMISE},
+		}},
+		"approval_decided": {
+			{act: "approval", fact: &events.ApprovalDecided{Approval: "none", Outcome: "approved"}},
+			{act: "withdrawal", fact: &events.ApprovalDecided{Approval: "none", Outcome: "withdrawn"}},
+		},
+		"officer_proposed": one("officer", &events.OfficerProposed{Officer: "N1", Roles: []string{"clerk"}}),
+		"officer_left":     one("officer", &events.OfficerLeft{Officer: "N2"}),
+		"invitation_made": {
+			{act: "officer", fact: invited("N2")},
+			{act: "recovery", fact: invited("R0")},
+		},
+		"passkey_offered":   one("passkey", &events.PasskeyOffered{Officer: "N2", RelyingParty: officer.Counters}),
+		"passkey_given_up":  one("passkey", &events.PasskeyGivenUp{Credential: []byte("none")}),
+		"signatures_wanted": one("signatures", &events.SignaturesWanted{From: "2040-01-01"}),
+		"four_eyes_wanted":  one("signatures", &events.FourEyesWanted{Acts: []string{"unblock"}, From: "2040-01-01"}),
+
+		"keys_generated":      report(&events.KeysGenerated{Card: "card-1"}),
+		"card_written":        report(&events.CardWritten{Card: "card-1"}),
+		"write_failed":        report(&events.WriteFailed{Card: "card-1", Stage: "write", Reason: "card-removed"}),
+		"pins_unblocked":      report(&events.PinsUnblocked{Card: "card-1"}),
+		"pins_blocked":        report(&events.PinsBlocked{Card: "card-1"}),
+		"confirmation_failed": report(&events.ConfirmationFailed{Reason: "no-card"}),
+		"certificates_told":   report(&events.CertificatesTold{}),
+		"sign_in_failed":      report(&events.SignInFailed{Officer: "N2", Reason: "unknown-key"}),
+		"phone_installed":     {{act: "report", from: "phone", fact: &events.PhoneInstalled{}}},
+	}
+}
+
+// kindsOfClaim returns the members of a claim's fact.
+func kindsOfClaim() (kinds []protoreflect.FieldDescriptor) {
+	fields := (&events.Claim{}).ProtoReflect().Descriptor().Oneofs().ByName("fact").Fields()
+	for i := range fields.Len() {
+		kinds = append(kinds, fields.Get(i))
+	}
+	return kinds
+}
+
+// cells is an office that requires signatures, with a source of each kind and an officer of each role, who try every act.
+type cells struct {
+	*servicetest.World
+	sources  map[string]*servicetest.Desk
+	officers map[officer.Role]*servicetest.Officer
+	tried    []tried
+}
+
+// tried is a claim that was decided, with the reason for which its officer is not to be believed; "" for none.
+type tried struct {
+	what, claim string
+	want        officer.Reason
+}
+
+// made returns the claim of an attempt.
+func (w *cells) made(kind protoreflect.FieldDescriptor, a attempted) *events.Claim {
+	return w.sources[a.from].Claim("p1", w.Subscriber("100"), func(c *events.Claim) {
+		if a.personal != nil {
+			c.Subscriber = ""
+		}
+		c.Officer = "99"
+		c.ProtoReflect().Set(kind, protoreflect.ValueOfMessage(proto.Clone(a.fact).ProtoReflect()))
+	}, a.personal)
+}
+
+// decide decides a claim, and notes what is to come of it.
+func (w *cells) decide(what string, a attempted, c *events.Claim, want officer.Reason) {
+	w.sources[a.from].Decide(c)
+	w.tried = append(w.tried, tried{what, c.Id, want})
+}
+
+// try has every role claim what an attempt is, and then nobody.
+func (w *cells) try(kind protoreflect.FieldDescriptor, a attempted, act officer.Act) {
+	for _, role := range officer.Roles() {
+		by := w.officers[role]
+		c := w.made(kind, a)
+		if given := c.GetPasskeyGivenUp(); given != nil {
+			given.Officer = by.Code
+		}
+		want := officer.Reason("")
+		if !act.May([]officer.Role{role}) {
+			want = officer.NotAllowed
+		}
+		w.decide(fmt.Sprintf("%s (%s) by %s", kind.Name(), act.Word, role), a, by.Sign(c), want)
+	}
+	want := officer.Reason("")
+	if act.Signed() && a.from == "" && kind.Name() != "passkey_offered" {
+		want = officer.Unsigned
+	}
+	w.decide(fmt.Sprintf("%s (%s) unsigned", kind.Name(), act.Word), a, w.made(kind, a), want)
+}
+
+// Every role tries every kind of claim: it is refused for the role exactly where the table of acts has no such role. Whatever is
+// an officer's act is refused without a signature.
+func TestEveryRoleClaimsEveryKind(t *testing.T) {
+	w := &cells{World: servicetest.New(t, morning), sources: map[string]*servicetest.Desk{}, officers: map[officer.Role]*servicetest.Officer{}}
+	w.sources[""] = w.Enrol(servicetest.Office, "c1", "counter")
+	for _, from := range []string{"phone", "operator"} {
+		w.sources[from] = w.Enrol(servicetest.Office, from, from)
+	}
+	for i, role := range officer.Roles() {
+		if role != officer.Administrator {
+			w.officers[role] = w.Officer(servicetest.Office, fmt.Sprint("R", i), role)
+		}
+	}
+	w.officers[officer.Administrator] = w.Officer(servicetest.Office, "A1", officer.Administrator) // last: from then on the centre enrols nobody
+	w.Record(events.KindOffice, servicetest.Office, &events.SignaturesRequired{From: "2016-01-01"})
+	rows, done := attempts(), map[string]bool{}
+	for _, kind := range kindsOfClaim() {
+		if len(rows[string(kind.Name())]) == 0 {
+			t.Errorf("which act is a claim of %s? Say so in the table", kind.Name())
+		}
+		for _, a := range rows[string(kind.Name())] {
+			act, known := officer.ActNamed(a.act)
+			if !known {
+				t.Fatalf("%s is no act", a.act)
+			}
+			done[a.act] = true
+			w.try(kind, a, act)
+		}
+	}
+	for _, act := range officer.Acts() {
+		if !done[act.Word] {
+			t.Errorf("no kind of claim is tried that does %s", act.Word)
+		}
+	}
+	refused := refusals(w.World)
+	for _, c := range w.tried {
+		if got := officer.Reason(refused[c.claim]); got != c.want {
+			t.Errorf("%s: refused for %q, want %q", c.what, string(got), string(c.want))
+		}
+	}
+}
