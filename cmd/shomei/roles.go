@@ -20,7 +20,7 @@ import (
 // rolesCommand prints what each key and each program may do, which is what it is worth when stolen.
 func (a *app) rolesCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "roles", Short: "どの鍵で何ができるか (what each key and each service may do)", Args: cobra.NoArgs,
+		Use: "roles", Short: "どの役割・鍵・命令で何ができるか (what each officer, key and service may do, and who may give which command)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
 			fmt.Fprintln(out, a.Say("職員の役割でできること", "What officers may do by their roles"))

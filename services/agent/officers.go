@@ -117,9 +117,18 @@ func (o Officers) Officer(code string) (officer.Officer, error) {
 
 // RequiredOn reports whether officers must sign on a day.
 func (o Officers) RequiredOn(day civil.Date) bool {
-	from, err := civil.Parse(o.told.GetRequiredFrom())
-	return err == nil && from != (civil.Date{}) && !day.Before(from)
+	from := o.Required()
+	return from != (civil.Date{}) && !day.Before(from)
 }
+
+// Required returns the day from which officers must sign; the zero date if they need not.
+func (o Officers) Required() civil.Date {
+	from, _ := civil.Parse(o.told.GetRequiredFrom()) // empty is no day
+	return from
+}
+
+// NeedsSecond reports whether an act needs a second officer here, by its word.
+func (o Officers) NeedsSecond(act string) bool { return slices.Contains(o.told.GetFourEyes(), act) }
 
 // AsOf returns the centre's time of the newest change, in milliseconds; zero if the centre has told nothing.
 func (o Officers) AsOf() int64 { return o.told.GetAsOfMs() }

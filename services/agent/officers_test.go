@@ -1,7 +1,9 @@
 package agent_test
 
 import (
+	"bytes"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
@@ -81,6 +83,9 @@ func TestDemonstrationSignsByItself(t *testing.T) {
 			}
 		}
 	}
+	told.AsOfMs, told.Officers[0].Roles, told.FourEyes = told.AsOfMs+1, []string{"administrator"}, []string{"special-circumstances", "correction"}
+	centre.sendOfficers(counter, told)
+	administers(t, centre, at, soft.Key.Passkey().Credential)
 	told.AsOfMs, told.Demonstration = told.AsOfMs+1, false
 	centre.sendOfficers(counter, told)
 	_, where, _ = visit(t, at+"/apply", filled())
@@ -88,6 +93,44 @@ func TestDemonstrationSignsByItself(t *testing.T) {
 		t.Errorf("outside a demonstration: %s", where)
 	}
 	program("demo-1", http.StatusForbidden)
+}
+
+// administers has an administrator say what the office demands of its officers, and give up a passkey.
+func administers(t *testing.T, centre *centre, at string, credential []byte) {
+	t.Helper()
+	_, _, text := visit(t, at+"/officers", nil)
+	want(t, text, "2020-01-01 から、職員の署名が必須です", `value="correction" checked`, `value="unblock"> `, "checked disabled> 特別の事情による申請の受付", hex.EncodeToString(credential))
+	for _, wrong := range []url.Values{
+		{"do": {"require"}, "sign_from": {"2020-01-01"}},
+		{"do": {"pairs"}, "pairs_from": {"soon"}, "acts": {"unblock"}},
+		{"do": {"give-up"}, "key": {"00"}},
+	} {
+		if status, _, _ := visit(t, at+"/officers", wrong); status != http.StatusUnprocessableEntity {
+			t.Errorf("%v: %d", wrong, status)
+		}
+	}
+	if status, _, _ := visit(t, at+"/officers", url.Values{"do": {"pairs"}, "pairs_from": {"2199-04-01"}, "acts": {"hand-over"}}); status != http.StatusBadRequest {
+		t.Errorf("two officers for what nobody can choose: %d", status)
+	}
+	for _, form := range []url.Values{
+		{"do": {"require"}, "sign_from": {"2199-04-01"}},
+		{"do": {"pairs"}, "pairs_from": {"2199-04-02"}, "acts": {"unblock", "revocation"}},
+		{"do": {"give-up"}, "key": {hex.EncodeToString(credential)}},
+	} {
+		if _, where, _ := visit(t, at+"/officers", form); !strings.Contains(where, "/procedures/") {
+			t.Errorf("%v leads to %s", form, where)
+		}
+	}
+	if from := centre.claim("SignaturesWanted").GetSignaturesWanted().GetFrom(); from != "2199-04-01" {
+		t.Errorf("signatures are wanted from %s", from)
+	}
+	if chosen := centre.claim("FourEyesWanted").GetFourEyesWanted(); chosen.GetFrom() != "2199-04-02" || !slices.Equal(chosen.GetActs(), []string{"unblock", "revocation"}) {
+		t.Errorf("two officers are wanted: %v", chosen)
+	}
+	given := centre.claim("PasskeyGivenUp")
+	if fact := given.GetPasskeyGivenUp(); fact.GetOfficer() != "demo-1" || !bytes.Equal(fact.GetCredential(), credential) || given.GetAssertion() == nil {
+		t.Errorf("given up: %v", given)
+	}
 }
 
 func TestActsAreFiledSigned(t *testing.T) {

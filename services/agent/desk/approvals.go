@@ -16,6 +16,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/page"
+	"shomei/pkg/regime"
 )
 
 // approvalsView lists the acts of this office that wait for a second officer.
@@ -131,13 +132,27 @@ func (d *Desk) waitingFacts(waiting counterlink.Waiting, lang page.Language) []r
 		rows = append(rows,
 			row{say("procedure.operation"), say("operation." + nameOf(operations, a.GetOperation()))},
 			row{say("approvals.kinds"), strings.Join(kind, " ")}, row{say("apply.card"), a.GetCard()},
-			row{say("approvals.documents"), strings.Join(a.GetDocuments(), " ")},
+			row{say("approvals.documents"), d.documentsText(a.GetDocuments(), lang)},
 		)
 	}
 	if r := d.reportText(claim, lang); r != "" {
 		rows = append(rows, row{say("procedure.operation"), r})
 	}
 	return slices.DeleteFunc(rows, func(r row) bool { return r.Text == "" })
+}
+
+// documentsText names documents as a claim has them: each with what was checked on it, or its number, behind a colon.
+func (d *Desk) documentsText(documents []string, lang page.Language) string {
+	var names []string
+	for _, text := range documents {
+		name, checked, _ := strings.Cut(text, ":")
+		shown := d.pages.Say(lang, "document."+name)
+		if qualifiers[regime.Document(name)] == checked && checked != "" {
+			shown += d.pages.Say(lang, "approvals.checked", d.pages.Say(lang, "qualifier."+checked))
+		}
+		names = append(names, shown)
+	}
+	return strings.Join(names, d.pages.Say(lang, "officers.and"))
 }
 
 // reportText names a report that waits; empty for an application.

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
@@ -23,8 +24,12 @@ type officersView struct {
 	Form  typedForm
 	List  page.Table
 	Roles []choice
-	// Codes are those of the office's own officers.
-	Codes []choice
+	// Codes are those of the office's own officers, Keys their passkeys.
+	Codes, Keys []choice
+	// Required is the day from which officers must sign; empty: they need not.
+	Required string
+	// Pairs are the acts for which the office can want a second officer, Fixed those that always need one.
+	Pairs, Fixed []choice
 }
 
 // invitedView shows the code of an invitation, once.
@@ -43,6 +48,12 @@ type officerRequest struct {
 	Roles   []string `json:"roles"`
 	From    string   `json:"from"`
 	Until   string   `json:"until"`
+	// SignFrom and PairsFrom are first days of what the office demands; Acts need a second officer, by their words.
+	SignFrom  string   `json:"sign_from"`
+	PairsFrom string   `json:"pairs_from"`
+	Acts      []string `json:"acts"`
+	// Key is the credential id of a passkey that is given up, in hexadecimal digits.
+	Key string `json:"key"`
 }
 
 func (d *Desk) showOfficers(c call, lang page.Language) (reply, error) {
@@ -63,13 +74,48 @@ func (d *Desk) officersPage(form url.Values, wrong []page.FieldError, lang page.
 	for _, o := range d.Counter.Officers().All() {
 		if o.Home == d.Office {
 			v.Codes = append(v.Codes, choice{o.Code, o.Code, o.Code == form.Get("officer")})
+			v.Keys = append(v.Keys, keysOf(o)...)
 		}
 	}
+	v.demands(d, form, lang)
 	out := show("officers", page.View{Title: "officers.title", Errors: wrong, Scripts: personalScripts, Data: v})
 	if len(wrong) > 0 {
 		out.status = http.StatusUnprocessableEntity
 	}
 	return out
+}
+
+// keysOf returns an officer's passkeys, each by its site and the beginning of its credential id.
+func keysOf(o officer.Officer) (keys []choice) {
+	for _, k := range o.Passkeys {
+		id := hex.EncodeToString(k.Credential)
+		keys = append(keys, choice{Value: id, Text: o.Code + " · " + k.RelyingParty + " · " + id[:min(len(id), shownDigits)]})
+	}
+	return keys
+}
+
+// shownDigits is how much of a credential id tells one officer's passkeys apart.
+const shownDigits = 8
+
+// demands sets what the office demands of its officers, and what a form chooses instead.
+func (v *officersView) demands(d *Desk, form url.Values, lang page.Language) {
+	now := d.Counter.Officers()
+	if from := now.Required(); from != (civil.Date{}) {
+		v.Required = from.String()
+	}
+	for _, act := range officer.Acts() {
+		one := choice{act.Word, d.pages.Say(lang, "act."+act.Word), now.NeedsSecond(act.Word)}
+		if form.Has("pairs_from") {
+			one.Chosen = slices.Contains(form["acts"], act.Word)
+		}
+		switch act.Pairs {
+		case officer.Single:
+		case officer.Always:
+			v.Fixed = append(v.Fixed, one)
+		default:
+			v.Pairs = append(v.Pairs, one)
+		}
+	}
 }
 
 func (d *Desk) officerTable(lang page.Language) page.Table {
@@ -123,7 +169,7 @@ func (d *Desk) postOfficers(c call, lang page.Language) (reply, error) {
 	if err := fromForm(form, &r); err != nil {
 		return reply{}, err
 	}
-	if r.Officer, err = events.ParseOfficer(r.Officer); err != nil {
+	if r.Officer, err = events.ParseOfficer(r.Officer); err != nil && r.names() {
 		return d.officersPage(form, []page.FieldError{{Field: "officer", Text: d.pages.Say(lang, "wrong.officer")}}, lang), nil
 	}
 	claim, personal, then, err := d.officerClaim(r, lang)
@@ -142,6 +188,11 @@ func (d *Desk) postOfficers(c call, lang page.Language) (reply, error) {
 		return d.file(c, act, nil)
 	}
 	return d.fileThen(c, act, *then)
+}
+
+// names reports whether the request is about the officer whom it names.
+func (r officerRequest) names() bool {
+	return slices.Contains([]string{"enrol", "invite", "retire"}, r.Do)
 }
 
 // officerFault is a field of the administrator's form that is wrong, with the word that says how.
@@ -165,8 +216,45 @@ func (d *Desk) officerClaim(r officerRequest, lang page.Language) (*events.Claim
 		}}}, nil, &then, nil
 	case "retire":
 		return &events.Claim{Fact: &events.Claim_OfficerLeft{OfficerLeft: &events.OfficerLeft{Officer: r.Officer}}}, nil, nil, nil
+	case "require", "pairs", "give-up":
+		claim, err := d.demand(r)
+		return claim, nil, nil, err
 	}
-	return nil, nil, nil, badRequest("do is enrol, invite or retire")
+	return nil, nil, nil, badRequest("do is enrol, invite, retire, require, pairs or give-up")
+}
+
+// demand returns what an administrator demands of the office's officers, or the passkey that is given up. The error may be an
+// *officerFault.
+func (d *Desk) demand(r officerRequest) (*events.Claim, error) {
+	switch r.Do {
+	case "require":
+		from, err := d.firstDay("sign_from", r.SignFrom)
+		return &events.Claim{Fact: &events.Claim_SignaturesWanted{SignaturesWanted: &events.SignaturesWanted{From: from}}}, err
+	case "pairs":
+		from, err := d.firstDay("pairs_from", r.PairsFrom)
+		if err == nil && officer.CheckChosen(r.Acts) != nil {
+			err = badRequest("acts are some that an office can have two officers do")
+		}
+		return &events.Claim{Fact: &events.Claim_FourEyesWanted{FourEyesWanted: &events.FourEyesWanted{Acts: r.Acts, From: from}}}, err
+	}
+	credential, _ := hex.DecodeString(r.Key) // what is none is nobody's
+	whose, err := d.Counter.Officers().Find(credential)
+	if err != nil || whose.Home != d.Office {
+		return nil, &officerFault{"key", "wrong.no-key"}
+	}
+	return &events.Claim{Fact: &events.Claim_PasskeyGivenUp{PasskeyGivenUp: &events.PasskeyGivenUp{Officer: whose.Code, Credential: credential}}}, nil
+}
+
+// firstDay returns the day that was typed into a field, today or later. The error is an *officerFault.
+func (d *Desk) firstDay(field, typed string) (string, error) {
+	day, err := civil.ParseDay(typed)
+	switch {
+	case err != nil || day == (civil.Date{}):
+		return "", &officerFault{field, "wrong.term"}
+	case day.Before(d.today()):
+		return "", &officerFault{field, "wrong.past-day"}
+	}
+	return day.String(), nil
 }
 
 // hasKey reports whether an officer of this office has a passkey, as far as this counter knows.

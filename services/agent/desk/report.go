@@ -72,8 +72,11 @@ func wordOf(claim *events.Claim) string {
 		return "custody"
 	case *events.Claim_PinsBlocked:
 		return "pins-blocked"
-	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade, *events.Claim_PasskeyOffered:
+	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade, *events.Claim_PasskeyOffered,
+		*events.Claim_PasskeyGivenUp:
 		return "officers"
+	case *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted:
+		return "demands"
 	case *events.Claim_RecordChangeNotified:
 		for _, c := range intake.Changes {
 			if c.Kind == fact.RecordChangeNotified.GetChange() {
