@@ -1,10 +1,12 @@
 package ra_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/officer"
 	"shomei/services/servicetest"
@@ -93,6 +95,34 @@ func TestSpecialCircumstancesWaitForAnotherOfficer(t *testing.T) {
 	if open := p.Directory.Approvals(); len(open) > 0 {
 		t.Errorf("still waits: %+v", open)
 	}
+	// The check of the whole log tells an approval from anything else that the second officer has signed.
+	if findings := checked(t, p.World); len(findings) > 0 {
+		t.Errorf("fsck: %v", findings)
+	}
+	for name, proof := range map[string]*events.ActProof{"a refusal": proofOf(p.decided(p.two, c, lifecycle.ApprovalRefused)), "approves another": proofOf(p.decided(p.two, other, lifecycle.ApprovalApproved))} {
+		env := eventlog.Envelope{
+			CommandID: name, CausationID: c.Id, Office: servicetest.Office, Counter: "c1", Proof: commit.Proof, Actor: commit.Actor,
+			SecondOfficer: commit.SecondOfficer, SecondProof: proof,
+		}
+		_, err := p.As(eventlog.RoleRA).Update(t.Context(), events.KindCard, "card-"+name[len(name)-1:], env, func(h eventlog.Head) ([]*events.Event, error) {
+			return lifecycle.ClaimCard(h.State, id, events.CardKind_CARD_KIND_MYNUMBER)
+		})
+		servicetest.Check(t, err)
+	}
+	if findings := checked(t, p.World); len(findings) != 2 || !strings.Contains(findings[0].What+findings[1].What, "no approval") || !strings.Contains(findings[0].What+findings[1].What, "another act") {
+		t.Errorf("fsck: %v", findings)
+	}
+	// A log in use does not become a demonstration by being opened again, nor does a real one.
+	p.Record(events.KindAuthority, events.AuthorityLog, &events.LogOpened{})
+	p.Record(events.KindAuthority, "another", &events.LogOpened{})
+	if !p.Directory.Trial() {
+		t.Error("what kind of log it is was said a second time, and believed")
+	}
+}
+
+func proofOf(c *events.Claim) *events.ActProof {
+	a := c.Assertion
+	return &events.ActProof{Act: c.Act, Credential: a.Credential, AuthenticatorData: a.AuthenticatorData, ClientData: a.ClientData, Signature: a.Signature}
 }
 
 // TestWhatNobodyApprovesComesToNothing tries each other end.
