@@ -35,6 +35,7 @@ type Directory struct {
 	approvals   map[string]Approval
 	readers     []FeedReader
 	trial       bool                        // simulated, or a demonstration
+	opened      uint64                      // the revision that says so
 	officers    map[string]*officer.History // by office
 	revisions   map[string]uint64           // of offices, the newest up to which all were read
 	generations ca.Generations
@@ -191,7 +192,7 @@ func (d *Directory) take(r eventlog.Record) error {
 				return err
 			}
 		case *events.LogOpened:
-			d.trial = b.Simulated || b.Demonstration
+			d.open(r, b)
 		case *events.FeedReaderEnrolled:
 			d.readers = append(d.readers, FeedReader{Reader: b.Reader, PublicKey: b.PublicKey, Prefectures: b.Prefectures, Since: time.UnixMilli(at.ms)})
 		case *events.FeedReaderRetired:
@@ -212,6 +213,16 @@ func (d *Directory) take(r eventlog.Record) error {
 		d.taken[key] = struct{}{}
 	}
 	return nil
+}
+
+// open takes what kind of log this is. That is said once and for ever: an operator who says it again, of a log in use, would have keys
+// in software believed.
+func (d *Directory) open(r eventlog.Record, b *events.LogOpened) {
+	revision := r.Commit.GetRevision()
+	if r.ID != events.AuthorityLog || d.opened != 0 && d.opened < revision {
+		return
+	}
+	d.opened, d.trial = revision, b.Simulated || b.Demonstration
 }
 
 func (d *Directory) define(office string, b definition) {

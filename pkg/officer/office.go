@@ -121,15 +121,19 @@ func (o Officer) HasKey() bool {
 	return slices.ContainsFunc(o.Passkeys, func(k Passkey) bool { return k.Until.IsZero() })
 }
 
+// HadKey reports whether the officer has, or ever had, a passkey: then somebody new who comes in under the code is taken for who
+// signed before.
+func (o Officer) HadKey() bool { return len(o.Passkeys) > 0 }
+
 // Invitation returns the invitation by which the officer can enrol a passkey at a relying party: the newest, unless it has ended
-// or was used there. The error is NoInvitation.
+// or was used: once at counters, and once at one other site. The error is NoInvitation.
 func (o Officer) Invitation(relyingParty string, at time.Time) (Invitation, error) {
 	if len(o.Invitations) == 0 {
 		return Invitation{}, NoInvitation
 	}
 	newest := o.Invitations[len(o.Invitations)-1]
 	used := slices.ContainsFunc(o.Passkeys, func(k Passkey) bool {
-		return k.RelyingParty == relyingParty && bytes.Equal(k.CodeSHA256, newest.CodeSHA256)
+		return (k.RelyingParty == Counters) == (relyingParty == Counters) && bytes.Equal(k.CodeSHA256, newest.CodeSHA256)
 	})
 	if used || !at.Before(newest.Until) {
 		return Invitation{}, NoInvitation

@@ -90,7 +90,7 @@ var acts = []Act{
 	{"custody-destruction", atCounter, Usual},
 	{"order", []Role{Operator, Security}, Single},
 	{"approval", []Role{Approver, Administrator}, Single},
-	{"withdrawal", atCounter, Single},
+	{"withdrawal", []Role{Clerk, Approver, Administrator}, Single},
 	{"officer", []Role{Administrator}, Single},
 	{"recovery", []Role{Administrator}, Always},
 	{"passkey", Roles(), Single},

@@ -127,8 +127,8 @@ var _ = []ID{
 	}),
 	rule(Rule{
 		ID: "officer.two-administrators", Source: "decided here: law.md 13.4",
-		JA:     "パスキーを持つ職員を招待し直すには、管理者二人が必要です。",
-		EN:     "To invite an officer anew who has a passkey takes two administrators.",
+		JA:     "パスキーを登録したことのある職員を招待し直すには、管理者二人が必要です。",
+		EN:     "To invite an officer anew who has or had a passkey takes two administrators.",
 		NextJA: "もう一人の管理者に承認してもらってください。使えなくなったパスキーは、先に使用をやめる届けを出せます。",
 		NextEN: "Have another administrator approve it. A passkey that is lost can be given up first.",
 	}),

@@ -46,7 +46,7 @@ func (v visitor) area() warehouse.Area {
 	if !v.known || slices.Contains(v.Areas, officer.Nation) {
 		return nil
 	}
-	return append(warehouse.Area{}, v.Areas...)
+	return slices.DeleteFunc(append(warehouse.Area{}, v.Areas...), func(area string) bool { return area == "" }) // it begins every municipality
 }
 
 // sees reports whether a visitor may look at the history of somebody in a municipality.

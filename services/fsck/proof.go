@@ -1,11 +1,13 @@
 package fsck
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/lifecycle"
 	"shomei/pkg/officer"
 )
 
@@ -23,9 +25,45 @@ func (c *check) checkProofs(commit *events.Commit, where string) {
 			c.report.add(where, nextForged, "what officer %s is said to have signed does not hold: %v", commit.GetActor().GetId(), err)
 		}
 	}
+	c.checkApproved(commit, where)
 	if p := commit.GetSecondProof(); p != nil {
-		if _, err := c.signed(p, commit.GetSecondOfficer(), decided(p, commit)); err != nil {
+		act, err := c.signed(p, commit.GetSecondOfficer(), decided(p, commit))
+		if err == nil {
+			err = approves(act, commit)
+		}
+		if err != nil {
 			c.report.add(where, nextForged, "what the second officer %s is said to have signed does not hold: %v", commit.GetSecondOfficer().GetId(), err)
+		}
+	}
+}
+
+// approves returns why what a second officer has signed is no approval of what the first one has; nil: it is.
+func approves(act *events.Claim, commit *events.Commit) error {
+	d := act.GetApprovalDecided()
+	switch {
+	case d.GetOutcome() != lifecycle.ApprovalApproved:
+		return errors.New("it is no approval")
+	case d.GetApproval() != commit.CausationId, commit.GetProof() != nil && !bytes.Equal(d.GetDigest(), events.Hash(commit.GetProof().GetAct())):
+		return errors.New("it approves another act")
+	case commit.GetSecondOfficer().GetId() == commit.GetActor().GetId():
+		return errors.New("it is the first officer's")
+	}
+	return nil
+}
+
+// checkApproved checks that whoever is said to have approved an act has signed that.
+func (c *check) checkApproved(commit *events.Commit, where string) {
+	p := commit.GetProof()
+	if p == nil {
+		return
+	}
+	for _, e := range commit.Events {
+		if e.GetApprovalGiven() == nil {
+			continue
+		}
+		act, err := events.DecodeAct(p.GetAct()) // checkProofs reports an error
+		if d := act.GetApprovalDecided(); err == nil && (d.GetOutcome() != lifecycle.ApprovalApproved || d.GetApproval() != commit.Id) {
+			c.report.add(where, nextForged, "what officer %s is said to have approved is another act", commit.GetActor().GetId())
 		}
 	}
 }

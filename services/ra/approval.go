@@ -82,7 +82,13 @@ func (a *attempt) ask(ctx context.Context) error {
 			return nil, unfit("an act under the id of this claim waits already")
 		}
 		binding := vault.Binding{ID: c.Id, Revision: h.Revision + 1, Field: approvalField}
-		sealed, err := a.Vault.Seal(cmp.Or(a.subscriber, c.Id), vault.Identity, binding, a.received.Signed)
+		person := cmp.Or(a.subscriber, c.Id)
+		sealed, err := a.Vault.Seal(person, vault.Identity, binding, a.received.Signed)
+		if errors.Is(err, vault.ErrErased) && a.appliesAnew() {
+			if err = a.Vault.Renew(person, vault.Identity); err == nil {
+				sealed, err = a.Vault.Seal(person, vault.Identity, binding, a.received.Signed)
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -102,9 +108,13 @@ func (a *attempt) ask(ctx context.Context) error {
 	return a.Directory.Learn(events.KindApproval, c.Id, outcome.Commit)
 }
 
-// lapses returns the end of the next day after the receipt on which the office is open for anything.
+// lapses returns the end of the next day on which the office is open for anything, from when another officer can know of the act:
+// a counter may have been away for days.
 func (a *attempt) lapses() (time.Time, error) {
 	on := civil.Of(a.filed)
+	if today := civil.Of(a.Clock()); today.After(on) {
+		on = today
+	}
 	office, err := a.Directory.Office(a.claim.Office, on)
 	if err != nil {
 		return time.Time{}, unfit("office: %v", err)
@@ -155,6 +165,11 @@ var outcomes = map[string]func(a *attempt, h eventlog.Head) (events.Body, error)
 func (a *attempt) decideApproval(ctx context.Context, d *events.ApprovalDecided) error {
 	if !events.ValidID(d.Approval) || outcomes[d.Outcome] == nil {
 		return unfit("the decision names no act that waits, or says neither approved nor refused nor withdrawn")
+	}
+	if d.Outcome == lifecycle.ApprovalApproved {
+		if _, _, err := a.asked(ctx, d.Approval); err != nil {
+			return err // nobody approves what can't be carried out: what waited was erased
+		}
 	}
 	outcome, err := a.Log.Update(ctx, events.KindApproval, d.Approval, a.envelope(), func(h eventlog.Head) ([]*events.Event, error) {
 		state, err := lifecycle.DecodeApproval(h.State)
@@ -207,7 +222,7 @@ func (a *attempt) giveUpWaiting(ctx context.Context) error {
 func (a *attempt) mayDecide(s *events.ApprovalState, d *events.ApprovalDecided, now time.Time) error {
 	same := s.GetOfficer() == a.claim.Officer
 	switch {
-	case s.GetRevision() == 0 || s.GetOffice() != a.claim.Office && !a.Directory.Belonged(a.claim.Counter, s.GetOffice()):
+	case s.GetRevision() == 0 || s.GetOffice() != a.claim.Office:
 		return unfit("the decision is about an act that nobody of this office has asked for")
 	case !bytes.Equal(s.GetDigest(), d.Digest):
 		return unfit("the decision is about other bytes than the act that waits")
@@ -217,23 +232,55 @@ func (a *attempt) mayDecide(s *events.ApprovalState, d *events.ApprovalDecided, 
 		return unfit("only the officer who asked withdraws")
 	case d.Outcome != lifecycle.ApprovalWithdrawn && same:
 		return &refusedError{officer.SamePerson}
-	case s.GetAct() == recovery && d.Outcome != lifecycle.ApprovalWithdrawn && a.signer != nil && !slices.Contains(a.signer.Roles, officer.Administrator):
+	case d.Outcome != lifecycle.ApprovalWithdrawn && a.signer != nil && !slices.Contains(a.signer.Roles, deciderOf(s.GetAct())):
 		return &refusedError{officer.NotAllowed}
 	}
 	return nil
 }
 
-// carryOut decides the claim that waited, now that a second officer approves. It is judged as of its own receipt.
-func (a *attempt) carryOut(ctx context.Context, approval string) error {
+// deciderOf returns the role that decides on an act that waits.
+func deciderOf(act string) officer.Role {
+	if act == recovery {
+		return officer.Administrator
+	}
+	return officer.Approver
+}
+
+// asked returns the act that was asked for, and its approval's history.
+func (a *attempt) asked(ctx context.Context, approval string) (*attempt, []eventlog.Record, error) {
 	history, err := a.history(ctx, eventlog.Record{Kind: events.KindApproval, ID: approval})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	original, err := a.waiting(history)
+	return original, history, err
+}
+
+// given returns who has approved by an approval's history. The log answers a decision under the id of an earlier command with that
+// command's commit, so that it was taken says nothing.
+func given(history []eventlog.Record) (release, error) {
+	for _, r := range history {
+		for _, e := range r.Commit.GetEvents() {
+			if b := e.GetApprovalGiven(); b != nil {
+				return release{b.Officer, r.Commit.Proof}, nil
+			}
+		}
+	}
+	return release{}, unfit("the decision has the id of another one, and nobody has approved")
+}
+
+// carryOut decides the claim that waited, now that a second officer approves. It is judged as of its own receipt.
+func (a *attempt) carryOut(ctx context.Context, approval string) error {
+	original, history, err := a.asked(ctx, approval)
 	if err != nil {
 		return err
 	}
-	err = original.decide(ctx)
+	by, err := given(history)
+	if err != nil {
+		return err
+	}
+	original.released = &by
+	err = original.decideAnew(ctx)
 	if refused := (*refusedError)(nil); errors.As(err, &refused) {
 		return original.refuse(ctx, refused.reason)
 	}
@@ -266,7 +313,7 @@ func (a *attempt) again(r eventlog.Record, e *events.Event, asked *events.Approv
 			continue
 		}
 		original := &attempt{
-			RA: a.RA, claim: claim, act: officer.ActOf(claim), proof: r.Commit.Proof, released: &release{a.claim.Officer, a.proof},
+			RA: a.RA, claim: claim, act: officer.ActOf(claim), proof: r.Commit.Proof,
 			received: counterlink.Received{Claim: claim, Signed: signed, Hash: hash, Enrolment: enrolmentOf(counter), Redelivered: true},
 			receipt:  receipt{filed: time.UnixMilli(e.FiledMs), evidence: r.Commit.Receipt},
 		}

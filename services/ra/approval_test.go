@@ -1,10 +1,12 @@
 package ra_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/officer"
 	"shomei/services/servicetest"
@@ -93,6 +95,34 @@ func TestSpecialCircumstancesWaitForAnotherOfficer(t *testing.T) {
 	if open := p.Directory.Approvals(); len(open) > 0 {
 		t.Errorf("still waits: %+v", open)
 	}
+	// The check of the whole log tells an approval from anything else that the second officer has signed.
+	if findings := checked(t, p.World); len(findings) > 0 {
+		t.Errorf("fsck: %v", findings)
+	}
+	for name, proof := range map[string]*events.ActProof{"a refusal": proofOf(p.decided(p.two, c, lifecycle.ApprovalRefused)), "approves another": proofOf(p.decided(p.two, other, lifecycle.ApprovalApproved))} {
+		env := eventlog.Envelope{
+			CommandID: name, CausationID: c.Id, Office: servicetest.Office, Counter: "c1", Proof: commit.Proof, Actor: commit.Actor,
+			SecondOfficer: commit.SecondOfficer, SecondProof: proof,
+		}
+		_, err := p.As(eventlog.RoleRA).Update(t.Context(), events.KindCard, "card-"+name[len(name)-1:], env, func(h eventlog.Head) ([]*events.Event, error) {
+			return lifecycle.ClaimCard(h.State, id, events.CardKind_CARD_KIND_MYNUMBER)
+		})
+		servicetest.Check(t, err)
+	}
+	if findings := checked(t, p.World); len(findings) != 2 || !strings.Contains(findings[0].What+findings[1].What, "no approval") || !strings.Contains(findings[0].What+findings[1].What, "another act") {
+		t.Errorf("fsck: %v", findings)
+	}
+	// A log in use does not become a demonstration by being opened again, nor does a real one.
+	p.Record(events.KindAuthority, events.AuthorityLog, &events.LogOpened{})
+	p.Record(events.KindAuthority, "another", &events.LogOpened{})
+	if !p.Directory.Trial() {
+		t.Error("what kind of log it is was said a second time, and believed")
+	}
+}
+
+func proofOf(c *events.Claim) *events.ActProof {
+	a := c.Assertion
+	return &events.ActProof{Act: c.Act, Credential: a.Credential, AuthenticatorData: a.AuthenticatorData, ClientData: a.ClientData, Signature: a.Signature}
 }
 
 // TestWhatNobodyApprovesComesToNothing tries each other end.
@@ -162,5 +192,89 @@ func TestOnlyPairsThatTheOfficeChose(t *testing.T) {
 	p.first.Decide(unblock("p2"))
 	if open := p.Directory.Approvals(); len(open) != 1 || open[0].Act != "unblock" {
 		t.Errorf("chosen: waiting %+v", open)
+	}
+}
+
+// TestNobodyApprovesByAnotherWay tries to approve, or to have approved, what the officer may not: nothing is decided, and the act waits
+// as before.
+func TestNobodyApprovesByAnotherWay(t *testing.T) {
+	p := newPair(t)
+	const other = "12237-east"
+	p.DefineOffice(other, &events.OfficeDefined{})
+	moved := p.Enrol(servicetest.Office, "m1", "counter")
+	p.Record(events.KindOffice, other, &events.CounterEnrolled{
+		Counter: "m1", PublicKey: p.Directory.CounterAt("m1", p.Clock.Now())[0].PublicKey, SealKey: p.Directory.CounterAt("m1", p.Clock.Now())[0].SealKey, Role: "counter",
+	})
+	stranger := p.Officer(other, "E7", officer.Approver)
+	administrator := p.Officer(servicetest.Office, "A1", officer.Administrator)
+	c := p.special("p1", "100")
+	p.first.Decide(c)
+	refused := p.special("p2", "101")
+	p.first.Decide(refused)
+	no := p.decided(p.two, refused, lifecycle.ApprovalRefused)
+	p.second.Decide(no)
+	under := func(by *servicetest.Officer, id string, c *events.Claim) *events.Claim {
+		d := p.decided(by, c, lifecycle.ApprovalApproved)
+		d.Id = id
+		return by.Sign(d)
+	}
+	elsewhere := p.decided(stranger, c, lifecycle.ApprovalApproved)
+	elsewhere.Office, elsewhere.Counter = other, "m1"
+	for name, try := range map[string]func(){
+		"under the id of the act":               func() { p.second.Decide(under(p.one, c.Id, c)) },
+		"by another under the id of the act":    func() { p.second.Decide(under(p.two, c.Id, c)) },
+		"under the id of a refusal":             func() { p.second.Decide(under(p.two, no.Id, refused)) },
+		"by an officer of another office":       func() { moved.Decide(stranger.Sign(elsewhere)) },
+		"by an administrator who approves none": func() { p.second.Decide(p.decided(administrator, c, lifecycle.ApprovalApproved)) },
+	} {
+		aside := len(p.Quarantined())
+		try()
+		for _, code := range []string{"100", "101"} {
+			if list := p.Events(p.Subscriber(code)); len(list) > 0 {
+				t.Fatalf("%s: %v", name, list)
+			}
+		}
+		if len(p.Quarantined()) != aside+1 {
+			t.Errorf("%s: not put aside: %v", name, p.Quarantined())
+		}
+	}
+	if open := p.Directory.Approvals(); len(open) != 1 || open[0].ID != c.Id {
+		t.Errorf("what waits: %+v", open)
+	}
+}
+
+// TestAnAskerWhoHasLeftDoesNothing: an officer who was retired while an act waits can't have it carried out, and one who has approved
+// is not made a liar by leaving before the claim comes again.
+func TestAnAskerWhoHasLeftDoesNothing(t *testing.T) {
+	p := newPair(t)
+	done, c := p.special("p1", "100"), p.special("p2", "101")
+	p.first.Decide(done)
+	p.first.Decide(c)
+	approved := p.second.Received(p.decided(p.two, done, lifecycle.ApprovalApproved))
+	servicetest.Check(t, p.RA.Handle(t.Context(), approved))
+	p.Clock.SetTo(p.Clock.Now().Add(time.Hour))
+	p.Record(events.KindOffice, servicetest.Office, &events.OfficerRetired{Officer: "017"})
+	p.second.Decide(p.decided(p.two, c, lifecycle.ApprovalApproved))
+	if list := p.Events(p.Subscriber("101")); len(list) > 0 || refusals(p.World)[c.Id] != string(officer.Retired) {
+		t.Errorf("carried out for who has left: %v, %v", list, refusals(p.World))
+	}
+	p.Record(events.KindOffice, servicetest.Office, &events.OfficerRetired{Officer: "018"})
+	aside := len(p.Quarantined())
+	approved.Redelivered = true
+	servicetest.Check(t, p.RA.Handle(t.Context(), approved))
+	if n := len(p.Quarantined()); n != aside || p.Count(p.Subscriber("100"), "ApplicationAccepted") != 1 {
+		t.Errorf("what was decided is refused when it comes again: %v", p.Quarantined())
+	}
+}
+
+// TestAnActOfACounterThatWasAwayWaits: the second officer has until the end of the next open day from when the centre hears of it.
+func TestAnActOfACounterThatWasAwayWaits(t *testing.T) {
+	p := newPair(t)
+	c := p.special("p1", "100")
+	p.Clock.SetTo(p.Clock.Now().Add(5 * 24 * time.Hour))
+	p.first.Decide(c)
+	servicetest.Check(t, p.RA.EndLapsed(t.Context()))
+	if open := p.Directory.Approvals(); len(open) != 1 || !open[0].Lapses.After(p.Clock.Now()) {
+		t.Errorf("what waits: %+v; put aside: %v", open, p.Quarantined())
 	}
 }

@@ -53,12 +53,12 @@ func (a *attempt) refuse(ctx context.Context, reason officer.Reason) error {
 // enrolled a moment ago, by another process, is looked up again.
 func (a *attempt) judgeOfficer(ctx context.Context) error {
 	if a.released != nil {
-		return nil // as it was judged when it was received
+		return a.judgeAsker(ctx)
 	}
 	a.act = a.actOf()
 	if a.claim.GetAssertion() == nil {
 		if a.mustSign() {
-			return &refusedError{officer.Unsigned}
+			return a.disbelieve(ctx, officer.Unsigned)
 		}
 		return nil
 	}
@@ -69,20 +69,58 @@ func (a *attempt) judgeOfficer(ctx context.Context) error {
 		}
 		err = a.verifySigned()
 	}
-	var reason officer.Reason
-	if errors.As(err, &reason) {
-		return &refusedError{reason}
-	}
-	return err
+	return a.disbelieve(ctx, err)
 }
 
-// actOf returns which act the claim is. To invite somebody who has a passkey is more than to invite somebody new: it lets
+// judgeAsker judges whose act a second officer has approved. It was judged when it was received; an officer who was retired since, or
+// whose passkey was given up, does nothing any more.
+func (a *attempt) judgeAsker(ctx context.Context) error {
+	if a.proof == nil {
+		return nil
+	}
+	_, _, err := a.signerAt(a.Clock())
+	return a.disbelieve(ctx, err)
+}
+
+// disbelieve returns a *refusedError for the reason why the claim's officer is not believed. A claim that comes again was judged
+// already if it was decided, and what has changed since is no reason against it.
+func (a *attempt) disbelieve(ctx context.Context, err error) error {
+	var reason officer.Reason
+	if !errors.As(err, &reason) {
+		return err
+	}
+	if done, err := a.wasDecided(ctx); done || err != nil {
+		return err
+	}
+	return &refusedError{reason}
+}
+
+// wasDecided reports whether a redelivered claim has led to a commit where it is decided.
+func (a *attempt) wasDecided(ctx context.Context) (bool, error) {
+	if !a.received.Redelivered {
+		return false, nil
+	}
+	kind, id := events.KindSubscriber, a.subscriber
+	switch decision := a.claim.GetApprovalDecided(); {
+	case decision != nil:
+		kind, id = events.KindApproval, decision.Approval
+	case isAboutOfficers(a.claim):
+		kind, id = events.KindOffice, a.claim.Office
+	}
+	if !events.ValidID(id) {
+		return false, nil
+	}
+	outcome, err := a.Log.Update(ctx, kind, id, a.envelope(), func(eventlog.Head) ([]*events.Event, error) { return nil, nil })
+	return outcome.Repeated, err
+}
+
+// actOf returns which act the claim is. To invite somebody who has or had a passkey is more than to invite somebody new: it lets
 // another in, in that officer's name.
 func (a *attempt) actOf() officer.Act {
 	act := officer.ActOf(a.claim)
 	if made := a.claim.GetInvitationMade(); made != nil {
 		invited, err := a.Directory.OfficersOf(a.claim.Office, a.Clock()).Officer(made.Officer)
-		if err == nil && invited.HasKey() {
+		if err == nil && invited.HadKey() {
 			act, _ = officer.ActNamed(recovery)
 		}
 	}
@@ -102,8 +140,22 @@ func (a *attempt) mustSign() bool {
 	case isAboutOfficers(a.claim) || a.claim.GetApprovalDecided() != nil:
 		return true
 	}
-	day := civil.Of(a.filed)
-	return (role == "counter" || role == "telephone") && a.Directory.OfficersOf(a.claim.Office, a.Clock()).RequiredOn(day)
+	return (role == "counter" || role == "telephone") && (a.requires(a.claim.Office) || a.movedBefore() && a.requires(a.received.Enrolment.Office))
+}
+
+// requires reports whether an office requires signatures on the day of receipt.
+func (a *attempt) requires(office string) bool {
+	return a.Directory.OfficersOf(office, a.Clock()).RequiredOn(civil.Of(a.filed))
+}
+
+// movedBefore reports whether the claim names an office that its counter had left when the claim was made.
+func (a *attempt) movedBefore() bool {
+	for _, c := range a.Directory.CounterAt(a.claim.Counter, a.madeAt()) {
+		if c.Office == a.claim.Office {
+			return false
+		}
+	}
+	return true
 }
 
 // madeAt returns when the claim was made and signed. A time of receipt that a clerk has entered by hand is earlier.

@@ -178,6 +178,9 @@ func (c officersChange) propose(p *events.OfficerProposed) (events.Body, error) 
 			return nil, officer.IllFormed
 		}
 	}
+	if !c.mayShow(b) {
+		return nil, officer.IllFormed
+	}
 	if c.Directory.CodeTaken(b.Officer, c.office.ID, b.Offices, c.head.Now) {
 		return nil, officer.CodeTaken
 	}
@@ -191,6 +194,14 @@ func (c officersChange) propose(p *events.OfficerProposed) (events.Body, error) 
 	var err error
 	b.SealedName, err = dossier.Sealer{Vault: c.Vault, Subscriber: c.office.ID, Revision: c.head.Revision + 1}.Remark(name)
 	return b, err
+}
+
+// mayShow reports whether an administrator may let an officer look at areas: the office's municipality, and what the centre has
+// let the officer look at.
+func (c officersChange) mayShow(b *events.OfficerEnrolled) bool {
+	former, _ := c.office.Officer(b.Officer) // the zero Officer has no areas
+	own := c.Directory.Offices()[c.office.ID].GetMunicipality()
+	return !slices.ContainsFunc(b.Areas, func(area string) bool { return area != own && !slices.Contains(former.Areas, area) })
 }
 
 // standing returns an officer of the office who is not retired.
@@ -218,9 +229,9 @@ func (c officersChange) invite(m *events.InvitationMade) (events.Body, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case invited.HasKey() && c.needsSecond():
+	case invited.HadKey() && c.needsSecond():
 		return nil, errNeedsSecond
-	case invited.HasKey() && c.released == nil:
+	case invited.HadKey() && c.released == nil:
 		return nil, officer.TwoNeeded // nobody has signed
 	case len(m.CodeSha256) != len(events.Hash(nil)) || !until.After(c.head.Now) || until.After(c.head.Now.Add(longestInvitation)):
 		return nil, officer.IllFormed

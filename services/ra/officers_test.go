@@ -146,6 +146,12 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 		}, "OfficerEnrolled"},
 		{"is invited", func() *events.Claim { return first.Sign(invited("A2", "second-code")) }, "OfficerInvited"},
 		{"and comes", func() *events.Claim { return offered(second, "second-code", nil) }, "PasskeyEnrolled"},
+		{"an analyst of everywhere", func() *events.Claim {
+			return first.Sign(proposed(&events.OfficerProposed{Officer: "N1", Roles: []string{"analyst"}, Areas: []string{"jp"}}))
+		}, "OfficerClaimRefusedill-formed"},
+		{"a third site", func() *events.Claim {
+			return offered(newcomer("A1"), "one-time", func(o *events.PasskeyOffered) { o.RelyingParty = "evil.example" })
+		}, "OfficerClaimRefusedno-invitation"},
 		{"a recovery waits", func() *events.Claim { return recovery }, ""},
 		{"for somebody else", func() *events.Claim { return approved(first) }, "SignInRefusedsame-person"},
 		{"who administers", func() *events.Claim { return approved(clerk) }, "SignInRefusedrole"},
@@ -167,6 +173,7 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 		{"two officers for what nobody can choose", func() *events.Claim { return chosen("hand-over") }, "OfficerClaimRefusedill-formed"},
 		{"a clerk gives up another's key", func() *events.Claim { return given(clerk, first) }, "SignInRefusedrole"},
 		{"an own key", func() *events.Claim { return given(clerk, clerk) }, "PasskeyRetired"},
+		{"a recovery of who has none any more", func() *events.Claim { return first.Sign(invited("C1", "mine")) }, ""},
 		{"a failed sign-in", func() *events.Claim {
 			return claim(func(c *events.Claim) {
 				c.Fact = &events.Claim_SignInFailed{SignInFailed: &events.SignInFailed{Officer: "C1", Reason: "unknown-key"}}

@@ -3,6 +3,7 @@ package ra
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"shomei/events"
@@ -61,6 +62,9 @@ func (r *RA) identify(ctx context.Context, q counterlink.PersonRequest, purpose 
 // recordOpened records who had a record opened in the counter's access history. A counter makes an id for each
 // question; a repeated one would open a record unrecorded.
 func (r *RA) recordOpened(ctx context.Context, q counterlink.PersonRequest, subscriber, purpose string) error {
+	if code, err := events.ParseOfficer(q.Officer); q.Officer != "" && (err != nil || code != q.Officer) {
+		return fmt.Errorf("a question of counter %s names an officer by what is no code", q.Counter) // which may be a name
+	}
 	env := eventlog.Envelope{
 		CommandID: "person/" + q.ID, Counter: q.Counter, Office: q.Office,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: q.Officer},

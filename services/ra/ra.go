@@ -108,13 +108,7 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 		return err
 	}
 	a := &attempt{RA: r, received: received, claim: received.Claim}
-	err := a.decide(ctx)
-	if errors.Is(err, vault.ErrErased) && a.appliesAnew() {
-		if err = a.renewKeys(); err == nil {
-			a = &attempt{RA: r, received: received, claim: received.Claim}
-			err = a.decide(ctx)
-		}
-	}
+	err := a.decideAnew(ctx)
 	if errors.Is(err, errNeedsSecond) {
 		err = a.ask(ctx)
 	}
@@ -135,6 +129,20 @@ func (r *RA) Handle(ctx context.Context, received counterlink.Received) error {
 		r.Logger.Error("claim could not be decided, it will be redelivered", "claim", received.Claim.Id, "counter", received.Claim.Counter, "error", err)
 	}
 	return err
+}
+
+// decideAnew decides, with new keys for somebody who applies after an erasure.
+func (a *attempt) decideAnew(ctx context.Context) error {
+	before := *a
+	err := a.decide(ctx)
+	if !errors.Is(err, vault.ErrErased) || !a.appliesAnew() {
+		return err
+	}
+	if err := a.renewKeys(); err != nil {
+		return err
+	}
+	*a = before
+	return a.decide(ctx)
 }
 
 func quarantined(received counterlink.Received, why error) counterlink.Quarantined {
