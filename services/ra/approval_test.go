@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/officer"
@@ -59,6 +60,11 @@ func TestSpecialCircumstancesWaitForAnotherOfficer(t *testing.T) {
 	open := p.Directory.Approvals()
 	if len(open) != 1 || open[0].ID != c.Id || open[0].Act != "special-circumstances" || open[0].Officer != "017" {
 		t.Fatalf("what waits: %+v", open)
+	}
+	if shown, err := p.RA.AnswerApprovals(t.Context(), counterlink.ApprovalRequest{
+		Counter: "c2", Office: servicetest.Office, Officer: "証明 花子", ID: "q1", Approval: c.Id,
+	}); err == nil || shown.Personal != nil || len(p.History(events.KindAccess, "c2")) > 0 {
+		t.Errorf("an officer who is a name is shown %v, %v", shown, err)
 	}
 	other := p.decided(p.two, c, lifecycle.ApprovalApproved)
 	other.GetApprovalDecided().Digest = events.Hash([]byte("x"))
