@@ -396,6 +396,9 @@ func (r *RA) AnswerApprovals(ctx context.Context, q counterlink.ApprovalRequest)
 		return found, err
 	}
 	waiting, err := a.waiting(history)
+	if errors.Is(err, vault.ErrErased) {
+		return counterlink.Waiting{}, nil // nobody can approve it any more
+	}
 	if err != nil {
 		return found, err
 	}

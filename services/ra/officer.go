@@ -194,6 +194,9 @@ func (a *attempt) verifySigned() error {
 	if err := officer.Verify(a.claim.Assertion, events.ActChallenge(a.claim.Act), key); err != nil {
 		return err
 	}
+	if a.claim.SecondOfficer != "" {
+		return unfit("a signed claim names a second officer, who signs for themselves")
+	}
 	if applied := a.claim.GetApplicationReceived(); applied != nil && applied.Special != (a.circumstances() != "") {
 		return officer.OtherBytes // the officer has signed whether there are any
 	}

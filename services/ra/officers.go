@@ -33,8 +33,10 @@ var errBehind = errors.New("the directory is behind its office")
 // aboutOfficers decides on a claim about the officers of its office. Who they are stands in the office's history, which the
 // directory folds: it must have read as far as the decision's own place.
 func (a *attempt) aboutOfficers(ctx context.Context) error {
+	env := a.envelope()
+	env.Redelivered = true // whoever has the counter's key may send a signed act again, long after; such acts are few
 	for range 3 {
-		outcome, err := a.Log.Update(ctx, events.KindOffice, a.claim.Office, a.envelope(), a.decideOfficers)
+		outcome, err := a.Log.Update(ctx, events.KindOffice, a.claim.Office, env, a.decideOfficers)
 		if err == nil {
 			return a.Directory.Learn(events.KindOffice, a.claim.Office, outcome.Commit)
 		}
