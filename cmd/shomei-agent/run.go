@@ -10,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"shomei/pkg/counterlink"
 	"shomei/pkg/httpd"
@@ -74,11 +76,11 @@ func runCounter(cmd *cobra.Command, lang *language, f runFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, err := listenLoopback(f.listen)
+	listeners, err := listenLoopback(f.listen)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer closeAll(listeners)
 	s := &station{logger: logger}
 	if s.bundle, err = counterlink.ReadBundle(f.bundle); err != nil {
 		return err
@@ -100,9 +102,9 @@ func runCounter(cmd *cobra.Command, lang *language, f runFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	fmt.Fprintf(cmd.OutOrStdout(), "http://%s/\n", byName(listener.Addr()))
+	fmt.Fprintf(cmd.OutOrStdout(), "http://%s/\n", byName(listeners[0].Addr()))
 	fmt.Fprintf(cmd.OutOrStdout(), lang.say("端末 %s の画面です。Ctrl-C で終わります。\n", "Pages of counter %s. Ctrl-C ends.\n"), s.bundle.Counter)
-	return s.run(cmd.Context(), listener)
+	return s.run(cmd.Context(), listeners)
 }
 
 // byName returns an address of this machine by its name, if that leads there: passkeys belong to names.
@@ -126,16 +128,61 @@ func softOfficer(b counterlink.Bundle, secrets counterlink.Secrets) (first *desk
 	return first, nil
 }
 
-// listenLoopback opens the pages' port; without sign-in they must not leave the machine.
-func listenLoopback(address string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(address)
+// listenLoopback opens the pages' port; they do not leave the machine. A browser that asks for localhost may come by IPv4 or IPv6, so
+// both are taken: another user's program there could pose as this counter.
+func listenLoopback(address string) ([]net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("%w: --listen: %w", errUsage, err)
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
 		return nil, fmt.Errorf("%w: --listen %s is not a loopback address: pages without sign-in stay on this machine", errUsage, address)
 	}
-	return net.Listen("tcp", address)
+	const tries = 10 // a port that the system chose may be somebody's by the other family
+	for range tries {
+		first, listening := net.Listen("tcp", address)
+		if listening != nil {
+			return nil, listening
+		}
+		var other net.Listener
+		if other, err = beside(first); err == nil && other == nil {
+			return []net.Listener{first}, nil
+		} else if err == nil {
+			return []net.Listener{first, other}, nil
+		}
+		first.Close()
+		if port != "0" {
+			break
+		}
+	}
+	return nil, err
+}
+
+// beside listens on the same port of this machine's loopback address of the other family; nil if it has none.
+func beside(l net.Listener) (net.Listener, error) {
+	at, ok := l.Addr().(*net.TCPAddr)
+	others := map[string]string{"127.0.0.1": "::1", "::1": "127.0.0.1"}
+	if !ok || others[at.IP.String()] == "" {
+		return nil, nil
+	}
+	host := others[at.IP.String()]
+	if any, err := net.Listen("tcp", net.JoinHostPort(host, "0")); err != nil {
+		return nil, nil
+	} else if err := any.Close(); err != nil {
+		return nil, err
+	}
+	address := net.JoinHostPort(host, strconv.Itoa(at.Port))
+	other, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("another program has %s, where a browser may look for this counter: end it, or choose another port with --listen: %w", address, err)
+	}
+	return other, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
 }
 
 func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray) (err error) {
@@ -286,7 +333,7 @@ func (s *station) metrics() *prometheus.Registry {
 }
 
 // run serves until ctx ends, and stops pages first, then the work on cards, then the connection.
-func (s *station) run(ctx context.Context, listener net.Listener) error {
+func (s *station) run(ctx context.Context, listeners []net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle("/", s.desk.Handler())
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
@@ -297,7 +344,14 @@ func (s *station) run(ctx context.Context, listener net.Listener) error {
 		ops.Part{Name: "counter", Run: func(ctx context.Context, ready func()) error { ready(); return s.counter.Run(ctx) }},
 		ops.Part{Name: "reader", Run: func(ctx context.Context, ready func()) error { ready(); return s.desk.Run(ctx) }},
 		ops.Part{
-			Name: "pages", Run: func(ctx context.Context, ready func()) error { ready(); return httpd.Serve(ctx, ctx, listener, mux) },
+			Name: "pages", Run: func(ctx context.Context, ready func()) error {
+				ready()
+				pages, ctx := errgroup.WithContext(ctx)
+				for _, l := range listeners {
+					pages.Go(func() error { return httpd.Serve(ctx, ctx, l, mux) })
+				}
+				return pages.Wait()
+			},
 		},
 	)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -494,5 +495,15 @@ func TestACounterIsRefusedWithoutItsBundle(t *testing.T) {
 	code, _, errs = invoke(t, nil, "run", "--bundle", t.TempDir(), "--listen", "0.0.0.0:0")
 	if code != exitUsage || !strings.Contains(errs, "loopback") {
 		t.Errorf("pages for everyone: code %d, %s", code, errs)
+	}
+	other, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip("no IPv6 here: ", err)
+	}
+	defer other.Close()
+	_, port, _ := net.SplitHostPort(other.Addr().String())
+	code, _, errs = invoke(t, nil, "run", "--bundle", t.TempDir(), "--listen", "127.0.0.1:"+port)
+	if code == 0 || !strings.Contains(errs, "[::1]:"+port+", where a browser may look") {
+		t.Errorf("somebody else's pages at localhost: code %d, %s", code, errs)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/ecdh"
 	"crypto/hpke"
 	"errors"
 	"fmt"
@@ -55,7 +54,6 @@ const (
 )
 
 // The suite of this wire (RFC 9180): DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM.
-func sealKEM() hpke.KEM   { return hpke.DHKEM(ecdh.X25519()) }
 func sealKDF() hpke.KDF   { return hpke.HKDFSHA256() }
 func sealAEAD() hpke.AEAD { return hpke.AES256GCM() }
 
