@@ -53,7 +53,12 @@ func TestNoListenerWaitsForEver(t *testing.T) {
 			})
 		}
 	}
-	if kinds["http"] != 3 || kinds["lists"] != 1 || kinds["nats"] != 1 || kinds["smtp"] != 1 {
+	http := 3
+	if l, err := net.Listen("tcp", "[::1]:0"); err == nil {
+		l.Close()
+		http++ // the counter's pages take localhost by both families
+	}
+	if kinds["http"] != http || kinds["lists"] != 1 || kinds["nats"] != 1 || kinds["smtp"] != 1 {
 		t.Errorf("found %v: console, counter's pages and engine speak HTTP, and revocation lists are served under any name", kinds)
 	}
 }
