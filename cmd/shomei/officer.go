@@ -149,7 +149,7 @@ func (a *app) listOfficersCommand() *cobra.Command {
 			defer h.Close()
 			var lines []officerLine
 			for _, o := range office.Officers() {
-				keys := slices.DeleteFunc(slices.Clone(o.Passkeys), func(k officer.Passkey) bool { return !k.Until.IsZero() })
+				keys := slices.DeleteFunc(slices.Clone(o.Passkeys), func(k officer.Passkey) bool { return !k.InForce() })
 				lines = append(lines, officerLine{o.Code, o.Roles, o.Offices, o.From.String(), o.Until.String(), o.Areas, len(keys), o.Retired})
 			}
 			if asJSON {

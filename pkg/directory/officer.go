@@ -2,6 +2,8 @@ package directory
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -36,8 +38,8 @@ func (d *Directory) advance(r eventlog.Record) {
 
 // OfficersOf returns an office's officers, and what it demands of them, as of a moment.
 func (d *Directory) OfficersOf(office string, at time.Time) officer.Office {
-	d.mu.Lock() // a history sorts itself
-	defer d.mu.Unlock()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	return d.officersOf(office, at)
 }
 
@@ -59,8 +61,8 @@ func (d *Directory) Revision(office string) uint64 {
 // OfficerAt returns the officer who acts under a code at an office, as of a moment: one of its own, or of another office that
 // lets its officer act here. Errors: officer.Unknown, officer.Ambiguous.
 func (d *Directory) OfficerAt(office, code string, at time.Time) (officer.Officer, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	found, known := officer.Officer{}, 0
 	for home, h := range d.officers { // the nation has thousands of offices
 		if !h.Knows(code) || home != office && !h.Reaches(office) {
@@ -83,8 +85,8 @@ func (d *Directory) OfficerAt(office, code string, at time.Time) (officer.Office
 
 // OfficersAt returns all officers who may act at an office, its own and others', as of a moment.
 func (d *Directory) OfficersAt(office string, at time.Time) []officer.Officer {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	var all []officer.Officer
 	for home, h := range d.officers {
 		if home != office && !h.Reaches(office) {
@@ -105,7 +107,7 @@ func (d *Directory) OfficersAt(office string, at time.Time) []officer.Officer {
 // CodeTaken reports whether an officer of another office acts under a code at one of some offices, or did: two of one code there
 // would be one to everybody who reads the log.
 func (d *Directory) CodeTaken(code, home string, offices []string, at time.Time) bool {
-	return slices.ContainsFunc(append(offices, home), func(office string) bool {
+	return slices.ContainsFunc(append([]string{home}, offices...), func(office string) bool {
 		return slices.ContainsFunc(d.OfficersAt(office, at), func(o officer.Officer) bool { return o.Code == code && o.Home != home })
 	})
 }
@@ -130,6 +132,40 @@ func (d *Directory) OfficersAsOf() (newest time.Time) {
 		}
 	}
 	return newest
+}
+
+// OfficersTime returns a time by which everything that is known about officers has happened: a clock's, unless whoever recorded
+// something has one that is ahead.
+func (d *Directory) OfficersTime(clock time.Time) time.Time {
+	if newest := d.OfficersAsOf(); newest.After(clock) {
+		return newest
+	}
+	return clock
+}
+
+// ErrBehind: the directory has not read what a decision about officers must know.
+var ErrBehind = errors.New("the directory is behind its office")
+
+// Behind returns ErrBehind if the directory has not read an office's history up to a revision.
+func (d *Directory) Behind(office string, revision uint64) error {
+	if d.Revision(office) < revision {
+		return ErrBehind
+	}
+	return nil
+}
+
+// CaughtUp calls decide, and again once the directory has read what is new if that returns ErrBehind.
+func (d *Directory) CaughtUp(ctx context.Context, log *eventlog.Log, decide func() error) (err error) {
+	const tries = 3
+	for range tries {
+		if err = decide(); !errors.Is(err, ErrBehind) {
+			return err
+		}
+		if err := d.Refresh(ctx, log); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // CredentialTaken reports whether a passkey of that credential id is or was ever enrolled, at any office.

@@ -83,6 +83,9 @@ type Passkey struct {
 	From, Until time.Time
 }
 
+// InForce reports whether what the key signs is believed: it was not given up, and its officer not retired.
+func (k Passkey) InForce() bool { return k.Until.IsZero() }
+
 // Invitation lets an officer enrol passkeys with a code.
 type Invitation struct {
 	CodeSHA256 []byte
@@ -109,7 +112,7 @@ type Officer struct {
 // Key returns the officer's passkey of that credential id. The error is UnknownKey.
 func (o Officer) Key(credential []byte) (Passkey, error) {
 	for _, k := range o.Passkeys {
-		if bytes.Equal(k.Credential, credential) && k.Until.IsZero() {
+		if bytes.Equal(k.Credential, credential) && k.InForce() {
 			return k, nil
 		}
 	}
@@ -118,7 +121,7 @@ func (o Officer) Key(credential []byte) (Passkey, error) {
 
 // HasKey reports whether the officer has a passkey to sign with.
 func (o Officer) HasKey() bool {
-	return slices.ContainsFunc(o.Passkeys, func(k Passkey) bool { return k.Until.IsZero() })
+	return slices.ContainsFunc(o.Passkeys, Passkey.InForce)
 }
 
 // HadKey reports whether the officer has, or ever had, a passkey: then somebody new who comes in under the code is taken for who
@@ -168,8 +171,7 @@ type entry struct {
 
 // History is what the events of one office say about its officers, in whatever order they are added. The zero History is empty.
 type History struct {
-	entries []entry
-	sorted  bool
+	entries []entry // in their order in the office's history
 	// codes and also are the officers that were ever enrolled, and the further offices that they were ever let act at.
 	codes, also map[string]struct{}
 }
@@ -177,12 +179,20 @@ type History struct {
 // Add adds an event of the office, recorded at a time; others than those about officers are passed over.
 func (h *History) Add(at Position, recorded time.Time, actor *events.Actor, body events.Body) {
 	if IsAbout(body) {
-		h.entries = append(h.entries, entry{at, recorded, actor.GetKind(), body})
-		h.sorted = false
+		h.insert(entry{at, recorded, actor.GetKind(), body})
 	}
 	if enrolled, ok := body.(*events.OfficerEnrolled); ok {
 		h.index(enrolled)
 	}
+}
+
+// insert puts an entry in its place, which nearly always is the end.
+func (h *History) insert(e entry) {
+	i := len(h.entries)
+	for i > 0 && h.entries[i-1].compare(e.Position) > 0 {
+		i--
+	}
+	h.entries = slices.Insert(h.entries, i, e)
 }
 
 func (h *History) index(b *events.OfficerEnrolled) {
@@ -250,10 +260,6 @@ func (h *History) Has(credential []byte) bool {
 
 // At returns the office's officers and its demands as recorded up to a moment.
 func (h *History) At(office string, moment time.Time) Office {
-	if !h.sorted {
-		slices.SortFunc(h.entries, func(a, b entry) int { return a.compare(b.Position) })
-		h.sorted = true
-	}
 	o := Office{ID: office, officers: map[string]*Officer{}}
 	for _, e := range h.entries {
 		if !e.at.After(moment) {
@@ -291,6 +297,15 @@ func (o Office) Officer(code string) (Officer, error) {
 		return *found, nil
 	}
 	return Officer{}, Unknown
+}
+
+// Standing returns one of the office's own officers who is not retired. Errors: Unknown, Retired.
+func (o Office) Standing(code string) (Officer, error) {
+	found, err := o.Officer(code)
+	if err == nil && found.Retired {
+		err = Retired
+	}
+	return found, err
 }
 
 // Required returns the first day on which officers must sign; zero: they need not.
@@ -394,28 +409,23 @@ func (o *Office) enrol(b *events.OfficerEnrolled, at time.Time) {
 		a.Roles = append(a.Roles, Role(word))
 	}
 	a.Offices, a.Areas, a.Identity, a.Retired = b.Offices, b.Areas, b.IdentitySha256, false
-	a.From, a.Until = civil.Date{}, civil.Date{}
-	if b.From != "" {
-		a.From, _ = civil.Parse(b.From)
-	}
-	if b.Until != "" {
-		a.Until, _ = civil.Parse(b.Until)
-	}
+	a.From, _ = civil.Parse(b.From) // empty is no bound
+	a.Until, _ = civil.Parse(b.Until)
 }
 
 func (a *Officer) retire(at time.Time) {
 	a.Retired, a.Invitations = true, nil
-	for i := range a.Passkeys {
-		if a.Passkeys[i].Until.IsZero() {
-			a.Passkeys[i].Until = at
-		}
-	}
+	a.endKeys(at, Passkey.InForce)
 }
 
 func (a *Officer) retireKey(credential []byte, at time.Time) {
-	for i := range a.Passkeys {
-		if k := &a.Passkeys[i]; bytes.Equal(k.Credential, credential) && k.Until.IsZero() {
-			k.Until = at
+	a.endKeys(at, func(k Passkey) bool { return k.InForce() && bytes.Equal(k.Credential, credential) })
+}
+
+func (a *Officer) endKeys(at time.Time, ends func(Passkey) bool) {
+	for i, k := range a.Passkeys {
+		if ends(k) {
+			a.Passkeys[i].Until = at
 		}
 	}
 }

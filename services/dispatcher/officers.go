@@ -16,7 +16,7 @@ import (
 // office answers the claim about officers behind a commit, and tells counters who may act where they stand whenever that changes.
 // What is told is read from the directory: it may be newer than the commit, never older.
 func (d *Dispatcher) office(ctx context.Context, r eventlog.Record) error {
-	if d.Directory.Revision(r.ID) < r.Commit.GetRevision() {
+	if d.Directory.Behind(r.ID, r.Commit.GetRevision()) != nil {
 		if err := d.Directory.Refresh(ctx, d.Log); err != nil {
 			return err
 		}
@@ -25,9 +25,11 @@ func (d *Dispatcher) office(ctx context.Context, r eventlog.Record) error {
 	if !d.tooOld(r.Commit) {
 		list = append(list, d.answerOffice(r.Commit))
 	}
-	for _, counter := range d.Directory.Counters() {
-		if counter.Role == "counter" && slices.Contains(d.affected(r), counter.Office) {
-			list = append(list, d.officers(r, counter))
+	if affected := d.affected(r); len(affected) > 0 {
+		for _, counter := range d.Directory.Counters() {
+			if counter.Role == "counter" && slices.Contains(affected, counter.Office) {
+				list = append(list, d.officers(r, counter))
+			}
 		}
 	}
 	return d.send(ctx, list...)
@@ -75,14 +77,8 @@ func (d *Dispatcher) silent(office string) bool {
 	return len(d.Directory.OfficersAt(office, now)) == 0 && d.Directory.OfficersOf(office, now).Required() == (civil.Date{})
 }
 
-// now returns the time by which everything that was read has happened, also where whoever recorded it has a clock that is ahead.
-func (d *Dispatcher) now() time.Time {
-	now := d.Clock()
-	if newest := d.Directory.OfficersAsOf(); newest.After(now) {
-		return newest
-	}
-	return now
-}
+// now returns the time by which everything that was read has happened.
+func (d *Dispatcher) now() time.Time { return d.Directory.OfficersTime(d.Clock()) }
 
 // officers returns what a counter is told about the officers of its office. A message of an earlier change never replaces one of a
 // later change, at whatever office that was.
@@ -112,7 +108,7 @@ func (d *Dispatcher) told(o officer.Officer, office string) *events.OfficeOffice
 		t.Roles = append(t.Roles, string(role))
 	}
 	for _, k := range o.Passkeys {
-		if k.Until.IsZero() {
+		if k.InForce() {
 			t.Keys = append(t.Keys, &events.OfficerKey{Credential: k.Credential, PublicKey: k.PublicKey, RelyingParty: k.RelyingParty, Software: k.Software})
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/directory"
+	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/officer"
@@ -150,9 +151,8 @@ var outcomes = map[string]func(a *attempt, h eventlog.Head) (events.Body, error)
 		if why == "" {
 			return b, nil
 		}
-		binding := vault.Binding{ID: a.claim.GetApprovalDecided().GetApproval(), Revision: h.Revision + 1, Field: "remark"}
-		sealed, err := a.Vault.Seal(binding.ID, vault.Operations, binding, []byte(why))
-		b.SealedWhy = sealed
+		var err error
+		b.SealedWhy, err = dossier.Sealer{Vault: a.Vault, Subscriber: a.claim.GetApprovalDecided().GetApproval(), Revision: h.Revision + 1}.Remark(why)
 		return b, err
 	},
 	lifecycle.ApprovalWithdrawn: func(a *attempt, _ eventlog.Head) (events.Body, error) {

@@ -3,7 +3,6 @@ package ra
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"time"
@@ -27,32 +26,23 @@ func isAboutOfficers(c *events.Claim) bool {
 	return false
 }
 
-// errBehind: the directory has not read what the decision must know.
-var errBehind = errors.New("the directory is behind its office")
-
 // aboutOfficers decides on a claim about the officers of its office. Who they are stands in the office's history, which the
 // directory folds: it must have read as far as the decision's own place.
 func (a *attempt) aboutOfficers(ctx context.Context) error {
 	env := a.envelope()
 	env.Redelivered = true // whoever has the counter's key may send a signed act again, long after; such acts are few
-	for range 3 {
+	return a.Directory.CaughtUp(ctx, a.Log, func() error {
 		outcome, err := a.Log.Update(ctx, events.KindOffice, a.claim.Office, env, a.decideOfficers)
-		if err == nil {
-			return a.Directory.Learn(events.KindOffice, a.claim.Office, outcome.Commit)
-		}
-		if !errors.Is(err, errBehind) {
+		if err != nil {
 			return err
 		}
-		if err := a.Directory.Refresh(ctx, a.Log); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("claim %s about officers of %s: %w", a.claim.Id, a.claim.Office, errBehind)
+		return a.Directory.Learn(events.KindOffice, a.claim.Office, outcome.Commit)
+	})
 }
 
 func (a *attempt) decideOfficers(h eventlog.Head) ([]*events.Event, error) {
-	if a.Directory.Revision(a.claim.Office) < h.Revision {
-		return nil, errBehind
+	if err := a.Directory.Behind(a.claim.Office, h.Revision); err != nil {
+		return nil, err
 	}
 	change := officersChange{attempt: a, head: h, office: a.Directory.OfficersOf(a.claim.Office, h.Now)}
 	body, err := change.decide()
@@ -85,7 +75,7 @@ func (c officersChange) lost(body events.Body) (ends []events.Body) {
 	}
 	invited, _ := c.office.Officer(b.Officer) // who is invited is known
 	for _, key := range invited.Passkeys {
-		if key.Until.IsZero() {
+		if key.InForce() {
 			ends = append(ends, &events.PasskeyRetired{Officer: b.Officer, Credential: key.Credential})
 		}
 	}
@@ -206,17 +196,8 @@ func (c officersChange) mayShow(b *events.OfficerEnrolled) bool {
 	return !slices.ContainsFunc(b.Areas, func(area string) bool { return area != own && !slices.Contains(former.Areas, area) })
 }
 
-// standing returns an officer of the office who is not retired.
-func (c officersChange) standing(code string) (officer.Officer, error) {
-	found, err := c.office.Officer(code)
-	if err == nil && found.Retired {
-		err = officer.Retired
-	}
-	return found, err
-}
-
 func (c officersChange) left(code string) (events.Body, error) {
-	if _, err := c.standing(code); err != nil {
+	if _, err := c.office.Standing(code); err != nil {
 		return nil, err
 	}
 	return &events.OfficerRetired{Officer: code}, nil
@@ -226,7 +207,7 @@ func (c officersChange) left(code string) (events.Body, error) {
 const longestInvitation = 7 * 24 * time.Hour
 
 func (c officersChange) invite(m *events.InvitationMade) (events.Body, error) {
-	invited, err := c.standing(m.Officer)
+	invited, err := c.office.Standing(m.Officer)
 	until := time.UnixMilli(m.UntilMs)
 	switch {
 	case err != nil:
@@ -272,7 +253,7 @@ func (c officersChange) giveUp(g *events.PasskeyGivenUp) (events.Body, error) {
 			return nil, err
 		}
 	}
-	found, err := c.standing(g.Officer)
+	found, err := c.office.Standing(g.Officer)
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +274,7 @@ const (
 
 // offer enrols a passkey for whoever has the code of an open invitation.
 func (c officersChange) offer(o *events.PasskeyOffered) (events.Body, error) {
-	invited, err := c.standing(o.Officer)
+	invited, err := c.office.Standing(o.Officer)
 	if err != nil {
 		return nil, officer.NoInvitation // nobody learns here who is an officer
 	}

@@ -2,8 +2,6 @@ package hub
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,9 +15,6 @@ import (
 
 // InvitationTime is how long the one-time code of an officer is good.
 const InvitationTime = 24 * time.Hour
-
-// errOfficersBehind: the directory has not read what an order about officers must know.
-var errOfficersBehind = errors.New("the directory is behind its office")
 
 // EnrolOfficer enrols an officer of an office, or changes what one may do; a name is sealed. Where the office is administered,
 // its administrators do that.
@@ -121,33 +116,17 @@ func (o Operator) aboutOfficers(ctx context.Context, office string, decide func(
 	if _, ok := o.hub.Directory.Offices()[office]; !ok {
 		return refuse("there is no office %.60q: shomei office list shows them, shomei office define FILE defines one", office)
 	}
-	for range 3 {
-		err := o.hub.recordOfficeIf(ctx, o.envelope(), office, func(s *events.OfficeState) error {
-			if o.hub.Directory.Revision(office) < s.Revision {
-				return errOfficersBehind
-			}
-			return nil
+	return o.hub.Directory.CaughtUp(ctx, o.hub.Log, func() error {
+		return o.hub.recordOfficeIf(ctx, o.envelope(), office, func(s *events.OfficeState) error {
+			return o.hub.Directory.Behind(office, s.Revision)
 		}, func(s dossier.Sealer) (events.Body, error) {
 			return decide(o.hub.Directory.OfficersOf(office, o.officersTime()), s)
 		})
-		if !errors.Is(err, errOfficersBehind) {
-			return err
-		}
-		if err := o.hub.Directory.Refresh(ctx, o.hub.Log); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("an order about officers of %s: %w", office, errOfficersBehind)
+	})
 }
 
 // officersTime returns a time by which everything that is known about officers has happened.
-func (o Operator) officersTime() time.Time {
-	now := o.hub.Clock.Now()
-	if newest := o.hub.Directory.OfficersAsOf(); newest.After(now) {
-		return newest
-	}
-	return now
-}
+func (o Operator) officersTime() time.Time { return o.hub.Directory.OfficersTime(o.hub.Clock.Now()) }
 
 func (o Operator) dayToCome(text string) (civil.Date, error) {
 	day, err := civil.Parse(text)
@@ -173,8 +152,8 @@ func unadministered(now officer.Office) error {
 
 // standing returns an officer of an office who is not retired.
 func standing(now officer.Office, code string) (officer.Officer, error) {
-	found, err := now.Officer(code)
-	if err != nil || found.Retired {
+	found, err := now.Standing(code)
+	if err != nil {
 		return found, refuse("%s has no officer %.20q: shomei officer list %s shows them", now.ID, code, now.ID)
 	}
 	return found, nil
