@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -36,6 +37,15 @@ func (s *Site) Options(w http.ResponseWriter, r *http.Request, code string) ([]b
 	return SignOptions(value, s.cfg.RelyingParty, keys)
 }
 
+// TypedCode returns the officer's code in a form's field, empty if none was typed. The error is events.ErrOfficer.
+func TypedCode(r *http.Request, field string) (string, error) {
+	typed := r.PostFormValue(field)
+	if strings.TrimSpace(typed) == "" {
+		return "", nil
+	}
+	return events.ParseOfficer(typed)
+}
+
 // SignOptions returns the JSON with which the browser asks for a signature over a challenge, by one of those keys that belong
 // to the relying party; without any, by a key that the authenticator offers.
 func SignOptions(challenge []byte, relyingParty string, keys []officer.Passkey) ([]byte, error) {
@@ -49,7 +59,7 @@ func SignOptions(challenge []byte, relyingParty string, keys []officer.Passkey) 
 func described(keys []officer.Passkey, relyingParty string) []protocol.CredentialDescriptor {
 	var all []protocol.CredentialDescriptor
 	for _, k := range keys {
-		if k.RelyingParty == relyingParty && k.Until.IsZero() {
+		if k.RelyingParty == relyingParty && k.InForce() {
 			all = append(all, protocol.CredentialDescriptor{Type: protocol.PublicKeyCredentialType, CredentialID: k.Credential})
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/officer"
 	"shomei/pkg/page"
@@ -170,18 +169,9 @@ func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 }
 
-// typed returns the officer's code that was typed, if one was.
-func typed(r *http.Request) (string, error) {
-	text := r.PostFormValue("code")
-	if strings.TrimSpace(text) == "" {
-		return "", nil
-	}
-	return events.ParseOfficer(text)
-}
-
 func (c *Console) signInOptions(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, formLimit)
-	code, err := typed(r)
+	code, err := signin.TypedCode(r, "code")
 	if err != nil {
 		http.Error(w, c.say(r, "console.signin.code.error"), http.StatusBadRequest)
 		return
@@ -197,7 +187,7 @@ func (c *Console) signInOptions(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) signInDone(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, formLimit)
-	code, err := typed(r)
+	code, err := signin.TypedCode(r, "code")
 	if err == nil {
 		_, err = c.site.SignIn(w, r, code, []byte(r.PostFormValue("passkey")))
 	}

@@ -70,8 +70,8 @@ type Config struct {
 type Desk struct {
 	Config
 	pages   *page.Set
-	reviews reviews
-	acts    acts
+	reviews shelf[*review]
+	acts    shelf[waiting]
 	site    *signin.Site
 	screen  screen
 	pairing pairing
@@ -97,6 +97,7 @@ func New(c Config) (*Desk, error) {
 	}
 	d := &Desk{
 		Config: c, pages: pages, reader: ReaderAway, told: make(chan struct{}),
+		reviews: shelf[*review]{age: reviewTime}, acts: shelf[waiting]{age: actTime},
 		screen: screen{lang: page.Japanese, changed: make(chan struct{})},
 	}
 	d.site = d.newSite()

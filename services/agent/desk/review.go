@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"crypto/rand"
 	"errors"
 	"maps"
 	"net/url"
@@ -16,24 +15,13 @@ import (
 // What ends something is filed by its review page alone: the page names what ends, and for whom, and its token files
 // exactly that.
 
-const (
-	// reviewTime is how long a review page can file what it shows.
-	reviewTime = 10 * time.Minute
-	// openReviews bounds the open review pages; the oldest is dropped.
-	openReviews = 32
-)
+// reviewTime is how long a review page can file what it shows.
+const reviewTime = 10 * time.Minute
 
 var errNoReview = errors.New("the review has ended")
 
-// reviews holds what waits on its review page. It is kept in memory only, because it names persons.
-type reviews struct {
-	mu   sync.Mutex
-	open map[string]*review
-}
-
 // review is a filing that awaits confirmation.
 type review struct {
-	made time.Time
 	// form is what was typed, edit the page to correct it on.
 	form url.Values
 	edit func(url.Values, page.Language) (reply, error)
@@ -43,51 +31,6 @@ type review struct {
 
 	mu   sync.Mutex
 	last *agent.Act // the newest that was prepared
-}
-
-// add stores a review and returns the token of its page.
-func (r *reviews) add(v *review) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	v.made = time.Now()
-	if r.open == nil {
-		r.open = map[string]*review{}
-	}
-	for len(r.open) >= openReviews {
-		oldest := ""
-		for token, other := range r.open {
-			if oldest == "" || other.made.Before(r.open[oldest].made) {
-				oldest = token
-			}
-		}
-		delete(r.open, oldest)
-	}
-	token := rand.Text()
-	r.open[token] = v
-	return token
-}
-
-// find returns the review of a token; errNoReview if it is too old or was never made.
-func (r *reviews) find(token string) (*review, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for other, v := range r.open {
-		if time.Since(v.made) > reviewTime {
-			delete(r.open, other)
-		}
-	}
-	v := r.open[token]
-	if v == nil {
-		return nil, errNoReview
-	}
-	return v, nil
-}
-
-// drop removes a review.
-func (r *reviews) drop(token string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.open, token)
 }
 
 // confirm prepares the review's act, to be filed. One that was prepared before can't be filed any more, so that the review is
@@ -146,9 +89,9 @@ func (d *Desk) reviewPage(v *review) reply { return goTo("/review/" + d.reviews.
 
 func (d *Desk) showReview(r call, lang page.Language) (reply, error) {
 	token := r.PathValue("token")
-	v, err := d.reviews.find(token)
-	if err != nil {
-		return reply{}, err
+	v, ok := d.reviews.find(token)
+	if !ok {
+		return reply{}, errNoReview
 	}
 	view, procedure := v.page(lang)
 	if procedure != "" {
@@ -159,9 +102,9 @@ func (d *Desk) showReview(r call, lang page.Language) (reply, error) {
 }
 
 func (d *Desk) postReview(r call, lang page.Language) (reply, error) {
-	v, err := d.reviews.find(r.PathValue("token"))
-	if err != nil {
-		return reply{}, err
+	v, ok := d.reviews.find(r.PathValue("token"))
+	if !ok {
+		return reply{}, errNoReview
 	}
 	if form := v.typed(); r.PostFormValue("do") == "edit" && form != nil {
 		d.reviews.drop(r.PathValue("token"))

@@ -2,10 +2,8 @@ package desk
 
 import (
 	"cmp"
-	"crypto/rand"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"shomei/events"
@@ -94,60 +92,15 @@ func (d *Desk) mustSign() bool {
 	return d.Counter.Officers().RequiredOn(d.today()) && !d.believesSoft()
 }
 
-const (
-	// actTime is how long an act waits for its officer's touch.
-	actTime = 2 * time.Minute
-	// openActs bounds the acts that wait; the oldest is dropped.
-	openActs = 32
-)
+// actTime is how long an act waits for its officer's touch.
+const actTime = 2 * time.Minute
 
 var errNoAct = errors.New("the act no longer waits for a signature")
 
 // waiting is an act that waits for its officer's touch; then is the reply once it is filed.
 type waiting struct {
 	act  *agent.Act
-	made time.Time
 	then reply
-}
-
-// acts holds what waits, in memory.
-type acts struct {
-	mu   sync.Mutex
-	open map[string]waiting
-}
-
-func (a *acts) add(w waiting) (token string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.open == nil {
-		a.open = map[string]waiting{}
-	}
-	oldest := ""
-	for other, o := range a.open {
-		switch {
-		case time.Since(o.made) > actTime:
-			delete(a.open, other)
-		case oldest == "" || o.made.Before(a.open[oldest].made):
-			oldest = other
-		}
-	}
-	if len(a.open) >= openActs {
-		delete(a.open, oldest)
-	}
-	w.made, token = time.Now(), rand.Text()
-	a.open[token] = w
-	return token
-}
-
-// find returns what waits under a token. The error is errNoAct.
-func (a *acts) find(token string) (waiting, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	w, ok := a.open[token]
-	if !ok || time.Since(w.made) > actTime {
-		return waiting{}, errNoAct
-	}
-	return w, nil
 }
 
 // file files an act that was prepared without error, and replies with its procedure.
@@ -189,11 +142,11 @@ type signView struct {
 
 // signing returns what waits under a request's token, if it is an act of whoever is signed in.
 func (d *Desk) signing(c call) (waiting, error) {
-	w, err := d.acts.find(c.PathValue("token"))
-	if err == nil && (w.act.Officer() != c.who.Code || c.who.Soft) {
-		err = errNoAct
+	w, ok := d.acts.find(c.PathValue("token"))
+	if !ok || w.act.Officer() != c.who.Code || c.who.Soft {
+		return waiting{}, errNoAct
 	}
-	return w, err
+	return w, nil
 }
 
 func (d *Desk) showSign(c call, lang page.Language) (reply, error) {

@@ -5,9 +5,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 
-	"shomei/events"
 	"shomei/pkg/officer"
 	"shomei/pkg/page"
 	"shomei/pkg/signin"
@@ -107,16 +105,8 @@ func (d *Desk) signInPage(r *http.Request, wrong []page.FieldError, lang page.La
 	return show("signin", page.View{Title: "signin.title", Errors: wrong, Scripts: signingScripts, Data: v, Lang: lang})
 }
 
-// typedOfficer returns the code that was typed, empty for none. The error is events.ErrOfficer.
-func typedOfficer(r *http.Request) (string, error) {
-	if typed := r.PostFormValue("officer"); strings.TrimSpace(typed) != "" {
-		return events.ParseOfficer(typed)
-	}
-	return "", nil
-}
-
 func (d *Desk) signInOptions(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	code, err := typedOfficer(r)
+	code, err := signin.TypedCode(r, "officer")
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +115,7 @@ func (d *Desk) signInOptions(w http.ResponseWriter, r *http.Request) ([]byte, er
 
 // signIn signs in by what a form brings. A signature that proves nothing is recorded.
 func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) (signin.Session, error) {
-	code, err := typedOfficer(r)
+	code, err := signin.TypedCode(r, "officer")
 	if err != nil {
 		return signin.Session{}, err
 	}
