@@ -39,11 +39,12 @@ type Desk struct {
 func (w *World) Enrol(office, id, role string) *Desk {
 	w.T.Helper()
 	d := &Desk{World: w, ID: id, Office: office, Role: role, Key: NewKey(w.T), Seal: must(counterlink.NewSealKey())(w.T)}
+	// It listens before it is known: a dispatcher that runs tells it where it stands at once.
+	d.sub = must(w.Conn.SubscribeSync(counterlink.CommandSubject(id)))(w.T)
+	Check(w.T, w.Conn.Flush())
 	w.Record(events.KindOffice, office, &events.CounterEnrolled{
 		Counter: id, PublicKey: Public(w.T, d.Key), SealKey: d.Seal.PublicKey().Bytes(), Role: role, CounterCode: office[:5] + "A001",
 	})
-	d.sub = must(w.Conn.SubscribeSync(counterlink.CommandSubject(id)))(w.T)
-	Check(w.T, w.Conn.Flush())
 	return d
 }
 
