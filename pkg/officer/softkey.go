@@ -77,6 +77,20 @@ func (k *SoftKey) Passkey() Passkey {
 	return Passkey{Credential: k.credential, PublicKey: cose, RelyingParty: Counters, Software: true}
 }
 
+// Respond signs a challenge and returns what a browser would send: the assertion's JSON as navigator.credentials.get gives it.
+func (k *SoftKey) Respond(challenge []byte) ([]byte, error) {
+	a, err := k.Sign(challenge)
+	if err != nil {
+		return nil, err
+	}
+	text := base64.RawURLEncoding.EncodeToString
+	return json.Marshal(map[string]any{
+		"id": text(a.Credential), "rawId": text(a.Credential), "type": "public-key", "response": map[string]string{
+			"authenticatorData": text(a.AuthenticatorData), "clientDataJSON": text(a.ClientData), "signature": text(a.Signature),
+		},
+	})
+}
+
 // Sign signs a challenge as an authenticator at a counter does that has verified its user.
 func (k *SoftKey) Sign(challenge []byte) (*events.Assertion, error) {
 	said, err := json.Marshal(map[string]any{

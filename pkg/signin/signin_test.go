@@ -95,16 +95,7 @@ func answered(t *testing.T, options []byte, key *officer.SoftKey) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := key.Sign(challenge)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := base64.RawURLEncoding.EncodeToString
-	response, err := json.Marshal(map[string]any{
-		"id": text(a.GetCredential()), "rawId": text(a.GetCredential()), "type": "public-key", "response": map[string]string{
-			"authenticatorData": text(a.GetAuthenticatorData()), "clientDataJSON": text(a.GetClientData()), "signature": text(a.GetSignature()),
-		},
-	})
+	response, err := key.Respond(challenge)
 	if err != nil {
 		t.Fatal(err)
 	}

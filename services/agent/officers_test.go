@@ -3,6 +3,7 @@ package agent_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -69,6 +70,13 @@ func TestDemonstrationSignsByItself(t *testing.T) {
 		claim := centre.claim(fact)
 		must(t, officer.Verify(claim.GetAssertion(), events.ActChallenge(claim.GetAct()), soft.Key.Passkey()))
 	}
+	own := officer.NewSoftKey()
+	told.AsOfMs, told.Officers = told.AsOfMs+1, append(told.Officers, officerWith("017", own, "clerk"))
+	centre.sendOfficers(counter, told)
+	signsItself(t, at, own, soft.Key)
+	if claim := centre.claim("CardFoundNotified"); claim.GetOfficer() != "017" || officer.Verify(claim.GetAssertion(), events.ActChallenge(claim.GetAct()), own.Passkey()) != nil {
+		t.Errorf("what a program signed: %v", claim)
+	}
 	for _, role := range officer.Roles() {
 		told.AsOfMs, told.Officers[0].Roles = told.AsOfMs+1, []string{string(role)}
 		centre.sendOfficers(counter, told)
@@ -93,6 +101,48 @@ func TestDemonstrationSignsByItself(t *testing.T) {
 		t.Errorf("outside a demonstration: %s", where)
 	}
 	program("demo-1", http.StatusForbidden)
+	if status, body := post(t, at+"/api/enrol", `{"officer":"017","code":"ABCD","credential":"AAAA","public_key":"AAAA"}`); status != http.StatusUnprocessableEntity {
+		t.Errorf("a program's key outside a demonstration: %d %v", status, body)
+	}
+}
+
+// signsItself has a program report a found card as officer 017, first with signatures that prove nothing.
+func signsItself(t *testing.T, at string, own, other *officer.SoftKey) {
+	t.Helper()
+	body := `{"what":"found","clerk":"017","card":"CARD-9"}`
+	if status, _ := post(t, at+"/api/reports?sign=1", strings.Replace(body, "017", "999", 1)); status != http.StatusForbidden {
+		t.Errorf("a program signs as nobody's number: %d", status)
+	}
+	status, asked := post(t, at+"/api/reports?sign=1", body)
+	token, _ := asked["act"].(string)
+	challenge, err := base64.StdEncoding.DecodeString(asked["challenge"].(string))
+	must(t, err)
+	if status != http.StatusAccepted || token == "" || asked["procedure"] != nil {
+		t.Fatalf("what a program is to sign: %d %v", status, asked)
+	}
+	if status, _, _ := visit(t, at+"/sign/"+token, nil); status == http.StatusOK {
+		t.Error("a page asks for the touch that a program's act waits for")
+	}
+	for _, wrong := range []struct {
+		key       *officer.SoftKey
+		challenge []byte
+	}{{other, challenge}, {own, []byte("another act's")}} {
+		response, err := wrong.key.Respond(wrong.challenge)
+		must(t, err)
+		if status, body := post(t, at+"/api/acts/"+token, string(response)); status != http.StatusUnprocessableEntity {
+			t.Errorf("a signature that proves nothing: %d %v", status, body)
+		}
+	}
+	response, err := own.Respond(challenge)
+	must(t, err)
+	for range 2 { // once more files nothing more
+		if status, body := post(t, at+"/api/acts/"+token, string(response)); status != http.StatusAccepted || body["procedure"] == "" {
+			t.Errorf("a program's signature: %d %v", status, body)
+		}
+	}
+	if status, _ := post(t, at+"/api/acts/none", string(response)); status != http.StatusConflict {
+		t.Errorf("an act that does not wait: %d", status)
+	}
 }
 
 // administers has an administrator say what the office demands of its officers, and give up a passkey.

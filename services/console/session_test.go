@@ -114,16 +114,7 @@ func (s *staffed) signIn(code, key string) (int, string) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	a, err := s.keys[key].Sign(challenge)
-	if err != nil {
-		s.Fatal(err)
-	}
-	text := base64.RawURLEncoding.EncodeToString
-	response, err := json.Marshal(map[string]any{
-		"id": text(a.GetCredential()), "rawId": text(a.GetCredential()), "type": "public-key", "response": map[string]string{
-			"authenticatorData": text(a.GetAuthenticatorData()), "clientDataJSON": text(a.GetClientData()), "signature": text(a.GetSignature()),
-		},
-	})
+	response, err := s.keys[key].Respond(challenge)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -84,7 +84,7 @@ type Application struct {
 	Card                 string
 	CardKind             events.CardKind
 	TakenBack            string
-	Clerk, SecondOfficer string
+	Clerk, SecondOfficer string // Clerk: empty if the story names nobody
 	SpecialCircumstances string
 	Cause                string
 	Express              bool

@@ -148,7 +148,7 @@ func readPerson(w *words, r *reading) {
 
 func readApply(w *words, r *reading) {
 	who := r.person(w)
-	a := &Application{Person: who, Operation: pick(w, "an operation", operations), Clerk: "clerk-1", Channel: events.Channel_CHANNEL_SELF}
+	a := &Application{Person: who, Operation: pick(w, "an operation", operations), Channel: events.Channel_CHANNEL_SELF}
 	office, ok := r.at(w)
 	if !ok {
 		w.fail("add: at OFFICE", "the office is missing")

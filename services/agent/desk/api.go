@@ -19,7 +19,7 @@ func (d *Desk) apiApply(c call, _ page.Language) (reply, error) {
 	if err := c.decode(&r); err != nil {
 		return reply{}, err
 	}
-	application, err := d.application(c.Context(), r)
+	application, err := d.application(c, r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -41,7 +41,7 @@ func (d *Desk) apiEvents(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return
 		}
-		value, err := tell(status)
+		value, err := d.tell(status)
 		if err != nil {
 			d.Logger.Error("could not encode a procedure's state", "error", err)
 			return
@@ -160,7 +160,7 @@ func (d *Desk) postHandOver(c call, lang page.Language) (reply, error) {
 // ended files an act that ends a procedure. A program gets the procedure's state.
 func (d *Desk) ended(c call, act *agent.Act, err error, lang page.Language) (reply, error) {
 	out, err := d.file(c, act, err)
-	if err != nil || !c.program() {
+	if err != nil || !c.program() || c.signs() {
 		return out, err
 	}
 	return d.showProcedure(c, lang)

@@ -162,12 +162,12 @@ func wordsIn[V any](words map[string]V, field string, list []string) (values []V
 
 // application returns what to file for a request, with the card on the reader if it names none. The error is a
 // *readerError if the reader could not tell its card.
-func (d *Desk) application(ctx context.Context, r request) (agent.Application, error) {
-	application, faults := d.judged(r, d.softly(r.Clerk))
+func (d *Desk) application(c call, r request) (agent.Application, error) {
+	application, faults := d.judged(r, c.signs() || d.softly(r.Clerk))
 	if err := faultProblem(faults); err != nil {
 		return agent.Application{}, err
 	}
-	return application, d.fillCard(ctx, r, application.Received)
+	return application, d.fillCard(c.Context(), r, application.Received)
 }
 
 // fillCard names the card on the reader if a request needs one and names none. The error is a *readerError.

@@ -25,6 +25,9 @@ type call struct {
 // program reports whether a program asks, which sends and gets JSON, and not a page.
 func (c call) program() bool { return strings.HasPrefix(c.URL.Path, "/api/") }
 
+// signs reports whether a program signs itself, as the officer it names, what it asks for.
+func (c call) signs() bool { return c.program() && c.URL.Query().Get("sign") == "1" }
+
 // decode reads the fields of a request into a struct of the API, by their JSON names, from JSON or a form. A page that
 // posts a PIN is read by readForm.
 func (c call) decode(into any) error {

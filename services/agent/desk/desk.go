@@ -13,6 +13,8 @@
 //	                                         200 {"cases":[[openCase]]}, applications of this office that wait for a letter's answer, taken
 //	                                         at any counter; application with its "procedure" goes on with it. 404 unknown-case, 503 centre-away
 //	POST /api/reports                        a loss, a found card, a change of the record ([report]); 202 {"procedure","claim"}
+//	POST /api/approvals                      {"clerk"}: 200 {"approvals"}, the acts of this office that wait for a second officer
+//	POST /api/approvals/{id}                 {"outcome","digest","why","clerk"}: approved, refused or withdrawn
 //	GET  /api/procedures/{id}                how far it is ([state])
 //	GET  /api/procedures/{id}/events         the same as server-sent events, one with each change
 //	POST /api/procedures/{id}/confirm        {"pins":{"sign","auth"}}, from a PIN pad's program or a simulation
@@ -22,8 +24,18 @@
 //	GET  /api/status                         link, reader, outbox and clock
 //	POST /api/reader/cards|insert|eject      cards in software, with a virtual reader only
 //
-// A program has no passkey, so what it files as "clerk" is unsigned, which an office that requires signatures refuses (403). At a
-// counter of a demonstration (shomei up) what is filed as the demonstration's officer, demo-1, is signed by the key that lies
+// What a program files as "clerk" is unsigned, which an office that requires signatures refuses (403), unless it signs: with ?sign=1
+// each of the above that is an officer's act answers 202 {"act","challenge","relying_party"}, the challenge in base64, and is filed by
+//
+//	POST /api/acts/{act}                     the assertion of the clerk's passkey over the challenge, in the JSON that browsers give
+//	                                         (AuthenticationResponseJSON of WebAuthn); within two minutes; the answer is what it
+//	                                         would have been without sign
+//	POST /api/enrol                          {"officer","code","credential","public_key"}: a key of the program's own (bytes in
+//	                                         base64, the public one as COSE_Key) with the code of an invitation (shomei officer invite);
+//	                                         202 {"procedure"}, which is done once the counter believes the key. In logs of simulations
+//	                                         and demonstrations only
+//
+// At a counter of a demonstration (shomei up) what is filed as the demonstration's officer, demo-1, is signed by the key that lies
 // beside the counter's; so is what is filed on its pages while nobody is signed in.
 //
 // Every error is {"error": [Problem]} with a code, what happened and what to do next in both languages: 400 for what can't

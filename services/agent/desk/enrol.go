@@ -36,12 +36,12 @@ func (d *Desk) enrolPage(v enrolView, wrong []page.FieldError, lang page.Languag
 
 // invited returns who wants to enrol, and the code. Where this counter knows of an invitation the code must be its. Errors:
 // events.ErrOfficer, errCode.
-func (d *Desk) invited(r *http.Request) (who officer.Officer, code string, err error) {
-	typed, err := events.ParseOfficer(r.PostFormValue("officer"))
+func (d *Desk) invited(number, typedCode string) (who officer.Officer, code string, err error) {
+	typed, err := events.ParseOfficer(number)
 	if err != nil {
 		return who, "", err
 	}
-	code = officer.TidyCode(r.PostFormValue("code"))
+	code = officer.TidyCode(typedCode)
 	if code == "" {
 		return who, "", errCode
 	}
@@ -60,7 +60,7 @@ func (d *Desk) invited(r *http.Request) (who officer.Officer, code string, err e
 }
 
 func (d *Desk) enrolOptions(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	who, _, err := d.invited(r)
+	who, _, err := d.invited(r.PostFormValue("officer"), r.PostFormValue("code"))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (d *Desk) enrolOptions(w http.ResponseWriter, r *http.Request) ([]byte, err
 }
 
 func (d *Desk) postEnrol(c call, lang page.Language) (reply, error) {
-	who, code, err := d.invited(c.Request)
+	who, code, err := d.invited(c.PostFormValue("officer"), c.PostFormValue("code"))
 	if err != nil {
 		return d.enrolFailed(c, err, lang), nil
 	}
@@ -90,6 +90,31 @@ func (d *Desk) offerKey(who, code string, key signin.NewKey) (procedure string, 
 		return "", err
 	}
 	return act.Procedure(), act.File(nil)
+}
+
+// apiEnrol offers a program's key as an officer's passkey, with the code of an invitation, in logs of simulations and
+// demonstrations. The centre takes it nowhere else, and knows when this counter has not been told yet.
+func (d *Desk) apiEnrol(c call, _ page.Language) (reply, error) {
+	var r struct {
+		Officer    string `json:"officer"`
+		Code       string `json:"code"`
+		Credential []byte `json:"credential"`
+		PublicKey  []byte `json:"public_key"`
+	}
+	if err := c.decode(&r); err != nil {
+		return reply{}, err
+	}
+	if known := d.Counter.Officers(); known.AsOf() != 0 && !known.Demonstration() {
+		return reply{}, officer.Software
+	}
+	who, code, err := d.invited(r.Officer, r.Code)
+	if err != nil {
+		return reply{}, err
+	}
+	procedure, err := d.offerKey(who.Code, code, signin.NewKey{Passkey: officer.Passkey{
+		Credential: r.Credential, PublicKey: r.PublicKey, RelyingParty: officer.Counters, Software: true,
+	}})
+	return told(http.StatusAccepted, map[string]string{"procedure": procedure}), err
 }
 
 // OfferSoft offers the keys of the demonstration's officers with the codes of their invitations, unless the centre has them already.

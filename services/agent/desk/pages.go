@@ -70,6 +70,8 @@ func (d *Desk) routes() []route {
 		{"POST /procedures/{id}/pin", forResident, d.answer(d.postPIN)},
 
 		{"POST /api/applications", forPrograms, d.answer(d.apiApply)},
+		{"POST /api/acts/{token}", forPrograms, d.answer(d.apiSign)},
+		{"POST /api/enrol", forPrograms, d.answer(d.apiEnrol)},
 		{"POST /api/cases", forPrograms, d.answer(d.postCases)},
 		{"POST /api/approvals", forPrograms, d.answer(d.apiApprovals)},
 		{"POST /api/approvals/{id}", forPrograms, d.answer(d.postApproval)},

@@ -84,7 +84,7 @@ func (d *Desk) showProcedure(r call, lang page.Language) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	value, err := tell(status)
+	value, err := d.tell(status)
 	if err != nil {
 		return reply{}, err
 	}

@@ -119,13 +119,14 @@ var (
 	reporting = []string{"loss", "found", "custody", "record-change", "correction"}
 	deciding  = []string{"approval", "withdrawal"}
 	staffing  = []string{"officer", "recovery", "signatures", "passkey"}
+	everyAct  = slices.Concat(applying, reporting, deciding, staffing, []string{"hand-over", "drop"})
 )
 
 // filing lists the acts that a route files, or that its page is for, by the route's pattern. Whoever is signed in and may do none
 // of them is not served.
 var filing = map[string][]string{
 	"POST /enrol":                     {"passkey"},
-	"POST /sign/{token}":              slices.Concat(applying, reporting, deciding, staffing, []string{"hand-over", "drop"}),
+	"POST /sign/{token}":              everyAct,
 	"POST /approvals/{id}":            deciding,
 	"GET /officers":                   staffing,
 	"POST /officers":                  staffing,
@@ -138,6 +139,8 @@ var filing = map[string][]string{
 	"GET /procedures/{id}/drop":       {"drop"},
 	"POST /procedures/{id}/drop":      {"drop"},
 
+	"POST /api/acts/{token}":              everyAct,
+	"POST /api/enrol":                     {"passkey"},
 	"POST /api/applications":              applying,
 	"POST /api/approvals/{id}":            deciding,
 	"POST /api/reports":                   reporting,

@@ -71,6 +71,8 @@ var routesFor = map[string]audience{
 	"GET /approvals":                      forClerk,
 	"GET /approvals/{id}":                 forClerk,
 	"POST /approvals/{id}":                forClerk,
+	"POST /api/acts/{token}":              forPrograms,
+	"POST /api/enrol":                     forPrograms,
 	"POST /api/approvals":                 forPrograms,
 	"POST /api/approvals/{id}":            forPrograms,
 	"GET /officers":                       forClerk,

@@ -97,10 +97,12 @@ const actTime = 2 * time.Minute
 
 var errNoAct = errors.New("the act no longer waits for a signature")
 
-// waiting is an act that waits for its officer's touch; then is the reply once it is filed.
+// waiting is an act that waits for its officer's touch, or for the signature of the program that claims it; then is the reply once
+// it is filed.
 type waiting struct {
-	act  *agent.Act
-	then reply
+	act     *agent.Act
+	then    reply
+	program bool
 }
 
 // file files an act that was prepared without error, and replies with its procedure.
@@ -119,6 +121,13 @@ func (d *Desk) file(c call, act *agent.Act, err error) (reply, error) {
 // that asks for it. An act of the demonstration's officer is signed by this program.
 func (d *Desk) fileThen(c call, act *agent.Act, then reply) (reply, error) {
 	switch {
+	case act.Kind().Signed() && c.signs():
+		if err := d.mayDo(act.Officer(), act.Kind().Word); err != nil {
+			return reply{}, err
+		}
+		return told(http.StatusAccepted, unsigned{
+			Act: d.acts.add(waiting{act: act, then: then, program: true}), Challenge: act.Challenge(), RelyingParty: officer.Counters,
+		}), nil
 	case act.Kind().Signed() && d.softly(act.Officer()):
 		signature, err := d.Soft.of(act.Officer()).Key.Sign(act.Challenge())
 		if err != nil {
@@ -134,6 +143,30 @@ func (d *Desk) fileThen(c call, act *agent.Act, then reply) (reply, error) {
 	return then, act.File(nil)
 }
 
+// unsigned is what a program that signs gets first: the act that waits for its signature, and what to sign.
+type unsigned struct {
+	Act          string `json:"act"`
+	Challenge    []byte `json:"challenge"`
+	RelyingParty string `json:"relying_party"`
+}
+
+// apiSign files an act with the signature that a program sends.
+func (d *Desk) apiSign(c call, _ page.Language) (reply, error) {
+	w, ok := d.acts.find(c.PathValue("token"))
+	if !ok || !w.program {
+		return reply{}, errNoAct
+	}
+	signature, err := signin.ReadAssertion(c.body)
+	if err == nil {
+		err = w.act.File(signature)
+	}
+	var why officer.Reason
+	if errors.As(err, &why) {
+		d.noteFailure(w.act.Officer(), why)
+	}
+	return w.then, err
+}
+
 // signView is the page that asks an officer for a touch.
 type signView struct {
 	station
@@ -143,7 +176,7 @@ type signView struct {
 // signing returns what waits under a request's token, if it is an act of whoever is signed in.
 func (d *Desk) signing(c call) (waiting, error) {
 	w, ok := d.acts.find(c.PathValue("token"))
-	if !ok || w.act.Officer() != c.who.Code || c.who.Soft {
+	if !ok || w.program || w.act.Officer() != c.who.Code || c.who.Soft {
 		return waiting{}, errNoAct
 	}
 	return w, nil

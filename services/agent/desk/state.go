@@ -28,6 +28,8 @@ type state struct {
 	FeeYen   uint32          `json:"fee_yen"`
 	Answer   json.RawMessage `json:"answer,omitempty"`
 	Progress []step          `json:"progress"`
+	// Approval is the act of the procedure that waits for a second officer.
+	Approval string `json:"approval,omitempty"`
 	// PINs are what the resident must type in waiting-confirmation, Optional what they may.
 	PINs     []string `json:"pins,omitempty"`
 	Optional []string `json:"optional_pins,omitempty"`
@@ -66,13 +68,19 @@ func stateOf(s agent.Status) string {
 	return word
 }
 
-func tell(s agent.Status) (state, error) {
+func (d *Desk) tell(s agent.Status) (state, error) {
 	out := state{
 		Procedure: s.Procedure, State: stateOf(s), AtHub: s.AtHub, Filed: s.Filed, Entered: s.Entered, Card: s.Card, FeeYen: s.FeeYen,
 		Progress: []step{{string(s.Stage), s.Percent, s.Message.JA, s.Message.EN}}, Error: wrong(s),
 	}
 	if s.Report != nil {
 		out.Report = wordOf(s.Report)
+	}
+	if s.Report.GetPasskeyOffered() != nil && d.enrolState(s) == "done" {
+		out.State = "done"
+	}
+	if s.Second != nil {
+		out.Approval = s.Second.GetId()
 	}
 	if s.Answer != nil {
 		text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(s.Answer)

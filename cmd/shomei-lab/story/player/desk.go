@@ -164,7 +164,8 @@ func (d *desk) poll(ctx context.Context, what string, done func() (bool, error))
 type procedure struct {
 	ID       string          `json:"procedure"`
 	State    string          `json:"state"`
-	AtHub    bool            `json:"at_hub"` // the hub has all of its claims
+	AtHub    bool            `json:"at_hub"`   // the hub has all of its claims
+	Approval string          `json:"approval"` // the act that waits for a second officer
 	FeeYen   uint32          `json:"fee_yen"`
 	Answer   json.RawMessage `json:"answer"`
 	PINs     []string        `json:"pins"`

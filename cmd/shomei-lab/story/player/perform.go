@@ -122,10 +122,14 @@ func (p *performance) apply(ctx context.Context, a *story.Application) (outcome,
 		request.Procedure = waits.procedure
 	}
 	var accepted struct{ Procedure string }
-	if err := d.call(ctx, "POST", "/api/applications", request, &accepted); err != nil {
+	if err := p.act(ctx, d, a, "/api/applications", request, &accepted); err != nil {
 		return outcome{}, err
 	}
-	return p.follow(ctx, d, leftAt{name, accepted.Procedure, a})
+	at := leftAt{name, accepted.Procedure, a}
+	if err := p.grant(ctx, d, at); err != nil {
+		return outcome{}, err
+	}
+	return p.follow(ctx, d, at)
 }
 
 // LetterNumber returns the number on a procedure's letter of inquiry, from the mails to the print desk in a folder; empty if
@@ -316,7 +320,7 @@ func (p *performance) handOut(ctx context.Context, d *desk, at leftAt, state *pr
 	card := p.presented(at.application)
 	paper = paper || p.world.kinds[card] == events.CardKind_CARD_KIND_JUKI
 	body := map[string]any{"fee_yen": state.FeeYen, "paper_copy": paper}
-	if err := d.call(ctx, "POST", "/api/procedures/"+at.procedure+"/hand-over", body, nil); err != nil {
+	if err := p.act(ctx, d, at.application, "/api/procedures/"+at.procedure+"/hand-over", body, nil); err != nil {
 		return err
 	}
 	if _, err := d.until(ctx, at.procedure, "done"); err != nil {
@@ -343,7 +347,7 @@ func (p *performance) finish(ctx context.Context, f *story.Finish) (outcome, err
 	if f.Step == story.Drop {
 		delete(p.left, f.Person.Nick)
 		delete(p.letters, f.Person.Nick)
-		return outcome{}, d.call(ctx, "POST", "/api/procedures/"+at.procedure+"/drop", map[string]string{"why": "applicant"}, nil)
+		return outcome{}, p.act(ctx, d, at.application, "/api/procedures/"+at.procedure+"/drop", map[string]string{"why": "applicant"}, nil)
 	}
 	at.application.PaperCopy = at.application.PaperCopy || f.PaperCopy
 	at.application.SignPIN, at.application.AuthPIN = f.SignPIN, f.AuthPIN

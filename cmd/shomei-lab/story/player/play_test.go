@@ -216,3 +216,57 @@ func TestUnexpectedRefusalFails(t *testing.T) {
 		t.Errorf("%d of %d expectations failed, want 1 of 1\n%s", report.Failed, report.Expected, out)
 	}
 }
+
+// TestNamedClerksSign plays special circumstances between two named clerks: both have signed, and everything else is unsigned.
+func TestNamedClerksSign(t *testing.T) {
+	const acts = `at 2022-03-31(木) 02:00
+factory A card MN-1
+at 2022-04-01(金) 10:00
+apply A collect at main
+  by legal-representative
+  shows handover-notice, photo-id, proof-of-representation, proxy-photo-id
+apply A issue at main
+  kinds sign
+  by legal-representative
+  clerk 017
+  special-circumstances granted-by 課長
+  shows application-form, card, proof-of-representation, proxy-photo-id
+  expect accepted mynumber.eligibility.special-circumstances
+`
+	s := parse(t, someone+"  adult-ward yes\n"+acts)
+	w, err := Build(t.Context(), t.TempDir(), agentProgram, s.Begin(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var out bytes.Buffer
+	report, err := Play(t.Context(), s, w, &out)
+	if err != nil || report.Failed > 0 {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	last := s.Steps[len(s.Steps)-1].Act.(*story.Application)
+	commits, err := w.Commits(t.Context(), w.Subscriber(last.Person))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := make(map[string]int)
+	for _, c := range commits {
+		who := c.GetActor().GetId()
+		if c.Proof != nil {
+			signed[who]++
+		}
+		if c.SecondProof != nil {
+			signed[c.SecondOfficer.GetId()]++
+		}
+		if who == anybody && c.Proof != nil {
+			t.Errorf("%s has signed", anybody)
+		}
+	}
+	if signed["017"] != 2 || signed[officerCode("課長")] != 1 { // the application and the hand-over; the approval
+		t.Errorf("signed: %v\n%s", signed, out.String())
+	}
+}

@@ -1,6 +1,7 @@
 package player
 
 import (
+	"cmp"
 	"encoding/hex"
 
 	"shomei/cmd/shomei-lab/story"
@@ -57,7 +58,7 @@ type contact struct {
 func newRequest(a *story.Application, presented, letter string) request {
 	r := a.Person
 	out := request{
-		Operation: story.Word(a.Operation), Channel: story.Word(a.Channel), Card: presented, CardKind: story.Word(a.CardKind), Clerk: officerCode(a.Clerk),
+		Operation: story.Word(a.Operation), Channel: story.Word(a.Channel), Card: presented, CardKind: story.Word(a.CardKind), Clerk: cmp.Or(officerCode(a.Clerk), anybody),
 		SecondOfficer: officerCode(a.SecondOfficer), SpecialCircumstances: a.SpecialCircumstances, Express: a.Express, Cause: a.Cause,
 		NoticeAnswer: a.NoticeAnswer, PINsMatch: a.PINsMatch, TakenBack: a.TakenBack, ReceivedAt: a.ReceivedAt, AppliedOn: a.AppliedOn,
 		Person: person{

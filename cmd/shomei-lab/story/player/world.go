@@ -14,6 +14,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"
+	"shomei/pkg/officer"
 	"shomei/services/ra"
 )
 
@@ -27,6 +28,8 @@ type World struct {
 
 	secret []byte // from which subscriber ids are derived
 	desks  map[string]*desk
+	// officers are the keys of those who sign, by office and code.
+	officers map[string]*officer.SoftKey
 	// gateways are the app gateways of offices.
 	gateways map[string]*gateway
 	// cards maps each card to the counter that has it.
@@ -61,7 +64,7 @@ func Build(ctx context.Context, folder, agent string, begin time.Time, logger *s
 		return nil, errors.Join(err, h.Close())
 	}
 	return &World{
-		Hub: h, Agent: agent, secret: secret, desks: make(map[string]*desk), gateways: make(map[string]*gateway), cards: make(map[string]string),
+		Hub: h, Agent: agent, secret: secret, desks: make(map[string]*desk), officers: make(map[string]*officer.SoftKey), gateways: make(map[string]*gateway), cards: make(map[string]string),
 		kinds: make(map[string]events.CardKind),
 	}, nil
 }
