@@ -255,4 +255,3 @@ func (w *workday) judge() {
 		w.Errorf("claim %d of the other officer was not taken", i)
 	}
 }
-
