@@ -234,7 +234,7 @@ func printCertificates(out io.Writer, list []warehouse.Certificate, asJSON bool)
 // forecastCommand shows how many certificates end, and how many windows open, in each period.
 func (a *app) forecastCommand() *cobra.Command {
 	var q warehouse.ForecastQuery
-	var from, to, at string
+	var from, to, at, place string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "forecast", Short: "満了と更新期間の予測 (how many certificates end, and windows open, by month, week or day)", Args: cobra.NoArgs,
@@ -257,6 +257,13 @@ func (a *app) forecastCommand() *cobra.Command {
 			if q.At, err = instant(h, at); err != nil {
 				return err
 			}
+			q.Extent.Place = warehouse.ParsePlace(place)
+			if err := h.Warehouse.Known(cmd.Context(), q.Extent); err != nil {
+				if unknown := (*warehouse.UnknownPlaceError)(nil); errors.As(err, &unknown) {
+					return cli.Usage("--office: %w", err)
+				}
+				return err
+			}
 			buckets, err := h.Warehouse.Forecast(cmd.Context(), q)
 			if err != nil {
 				return err
@@ -266,7 +273,7 @@ func (a *app) forecastCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&q.By, "by", "month", "month, week (from Monday) or day")
-	flags.StringVar(&q.Office, "office", "", "office id or five-digit municipality code; default everywhere")
+	flags.StringVar(&place, "office", "", "office id, five-digit municipality code or two-digit prefecture code; default everywhere")
 	flags.StringVar(&from, "from", "", "first day counted")
 	flags.StringVar(&to, "to", "", "last day counted")
 	flags.StringVar(&at, "at", "", "look from this instant or day; default now")

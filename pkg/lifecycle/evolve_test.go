@@ -461,3 +461,26 @@ func TestFoldTableListsEveryEvent(t *testing.T) {
 		}
 	}
 }
+
+// The municipality is read out of an encoded state as decoding the whole would, whatever else the state holds.
+func TestMunicipalityOf(t *testing.T) {
+	for _, s := range []*events.SubscriberState{
+		{},
+		{Revision: 1},
+		{Municipality: "12237"},
+		{Revision: 300, RecordedMs: 1 << 40, Municipality: "13101", MovedOut: true},
+		{RecordedMs: 5, Certificates: []*events.Certificate{{Serial: 1}}},
+		{AliasOf: "someone"},
+	} {
+		raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := MunicipalityOf(raw); got != s.Municipality {
+			t.Errorf("%v: %q", s, got)
+		}
+		for cut := range raw {
+			MunicipalityOf(raw[:cut]) // what broke off is no reason to end
+		}
+	}
+}

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
@@ -73,6 +74,27 @@ func DecodeSubscriber(raw []byte) (*events.SubscriberState, error) {
 		return nil, fmt.Errorf("reading the state of a subscriber: %w", err)
 	}
 	return s, nil
+}
+
+// MunicipalityOf returns where a subscriber lives by an encoded state, without decoding the rest; empty if it does not say.
+func MunicipalityOf(state []byte) string {
+	const municipality = protowire.Number(3) // SubscriberState.municipality; fields come in the order of their numbers
+	for len(state) > 0 {
+		number, kind, n := protowire.ConsumeTag(state)
+		if n < 0 || number > municipality {
+			return ""
+		}
+		state = state[n:]
+		if number == municipality && kind == protowire.BytesType {
+			text, _ := protowire.ConsumeString(state)
+			return text
+		}
+		if n = protowire.ConsumeFieldValue(number, kind, state); n < 0 {
+			return ""
+		}
+		state = state[n:]
+	}
+	return ""
 }
 
 // evolvePlain folds aggregates whose decisions depend only on their own commands.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"github.com/pelletier/go-toml/v2"
+
+	"shomei/pkg/intake"
 )
 
 // ErrConfig: the configuration is unusable; the process exits with 78.
@@ -186,12 +188,8 @@ func loadSecrets(all []setting) error {
 
 // didYouMean names the known word nearest to what was written, if one is near.
 func didYouMean(wrong string, known []string) string {
-	distance := func(to string) int { return levenshtein.ComputeDistance(wrong, to) }
-	if len(known) == 0 {
-		return ""
-	}
-	nearest := slices.MinFunc(known, func(a, b string) int { return distance(a) - distance(b) })
-	if distance(nearest) > max(2, len(wrong)/3) {
+	nearest := intake.Nearest(wrong, known)
+	if nearest == "" || levenshtein.ComputeDistance(wrong, nearest) > max(2, len(wrong)/3) {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", nearest)

@@ -1,5 +1,7 @@
 package regime
 
+import "strings"
+
 // MunicipalityCode reports whether code is a local government code of six digits with a correct check digit: the first
 // five times 6, 5, 4, 3, 2 summed to s give (11 − s mod 11) mod 10 (law.md 11.4). Codes are strings, because they may
 // begin with 0.
@@ -18,6 +20,16 @@ func MunicipalityCode(code string) bool {
 		}
 	}
 	return int(code[digits-1]-'0') == (11-sum%11)%10
+}
+
+// MunicipalityOf returns the municipality of an office, five digits, with which the office's id begins; empty if it does not.
+func MunicipalityOf(office string) string {
+	const digits = 5
+	code, _, named := strings.Cut(office, "-")
+	if !named || len(code) != digits || strings.Trim(code, "0123456789") != "" {
+		return ""
+	}
+	return code
 }
 
 // sameMunicipality compares codes with or without their check digit; certificates and many systems have only the first

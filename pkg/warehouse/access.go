@@ -8,8 +8,10 @@ import (
 // prefectureCode matches two digits, 01 to 47 (law.md 11.4).
 var prefectureCode = regexp.MustCompile(`^(0[1-9]|[1-3][0-9]|4[0-7])$`)
 
-// byMunicipality lists the tables whose rows name a municipality, and so can be restricted to a prefecture.
-var byMunicipality = []string{"log", "certificates", "applications", "certificate_deltas"}
+// byMunicipality lists the tables whose rows can be restricted to a prefecture: all that tell of somebody.
+var byMunicipality = []string{
+	"log", "certificates", "certificate_history", "applications", "card_operations", "notices", "certificate_deltas", "deadlines",
+}
 
 // AccessDDL returns the statements that create the roles on a ClickHouse server or cluster: shomei_writer for the
 // projector, shomei_analyst for the nation, and shomei_analyst_NN for each given prefecture, which sees only rows of

@@ -14,6 +14,14 @@ const unknown = "Unknown"
 // parallelInserts bounds how many tables are written at a time; the engine runs four statements, and readers need one.
 const parallelInserts = 3
 
+// Read is a commit as the tables need it.
+type Read struct {
+	Commit *events.Commit
+	// Municipality is where the subscriber lives after the commit, by the state that it carries; empty for any other aggregate, and
+	// where the state does not say.
+	Municipality string
+}
+
 // Batch holds the rows that some commits add to the tables. It keeps nothing of the commits themselves, and can be
 // reused after Write. It is not safe for concurrent use.
 type Batch struct {
@@ -46,13 +54,15 @@ func NewBatch() *Batch {
 func (b *Batch) Commits() int { return b.commits }
 
 // Add adds the rows of a commit. Within an aggregate commits must be added in log order, across all batches.
-func (b *Batch) Add(c *events.Commit) {
+func (b *Batch) Add(r Read) {
 	b.commits++
+	c := r.Commit
 	for i, e := range c.Events {
 		s := source{commit: c, index: uint16(i), event: e, body: events.BodyOf(e), name: events.Name(e)}
 		if s.body == nil {
 			s.name = unknown
 		}
+		s.municipality = placeOf(r, s.body)
 		b.log.add(entryOf(s))
 		if operation, ok := cardOperationOf(s); ok {
 			b.cards.add(operation)
@@ -123,7 +133,7 @@ func (w *Warehouse) Write(ctx context.Context, b *Batch) error {
 }
 
 // Apply writes the rows of commits to the tables, like Write.
-func (w *Warehouse) Apply(ctx context.Context, commits []*events.Commit) error {
+func (w *Warehouse) Apply(ctx context.Context, commits []Read) error {
 	b := NewBatch()
 	for _, c := range commits {
 		b.Add(c)

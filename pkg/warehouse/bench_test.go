@@ -34,7 +34,7 @@ func BenchmarkApply(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			if err := w.Apply(b.Context(), decoded); err != nil {
+			if err := w.Apply(b.Context(), readOf(decoded)); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -25,6 +25,8 @@ type CardOperation struct {
 	Procedure string    `ch:"procedure" json:"procedure"`
 	Stage     string    `ch:"stage" json:"stage"`
 	Reason    string    `ch:"reason" json:"reason"`
+
+	Municipality string `ch:"municipality" json:"municipality"`
 }
 
 // cardOperationOf returns the row of an event of a card or of a subscriber's card.
@@ -33,6 +35,7 @@ func cardOperationOf(s source) (CardOperation, bool) {
 		Kind: s.commit.Kind, ID: s.commit.Id, Revision: s.commit.Revision, Index: s.index, Event: s.name,
 		Card: cardOf(s.body), Filed: instant(s.event.FiledMs), Recorded: instant(s.event.RecordedMs),
 		Office: s.commit.Office, Counter: s.commit.Counter, Procedure: procedureOf(s.body), Reason: causeOf(s.body),
+		Municipality: s.municipality,
 	}
 	if s.commit.Kind == events.KindCard {
 		c.Card = s.commit.Id

@@ -254,8 +254,8 @@ type StatusCount struct {
 
 // CountsByStatus counts the certificates on cards by regime, kind and status at an instant, as known then. Those on
 // smartphones, which follow them, are not counted.
-func (w *Warehouse) CountsByStatus(ctx context.Context, when time.Time, in Area) ([]StatusCount, error) {
+func (w *Warehouse) CountsByStatus(ctx context.Context, when time.Time, in Extent) ([]StatusCount, error) {
 	return question[StatusCount](ctx, w, "counts by status", withInstant+"SELECT regime, kind, "+statusAt+` AS status, count() AS n
-		FROM {certificates} FINAL WHERE authorized <= t AND device = '' AND `+inArea+` GROUP BY regime, kind, status ORDER BY regime, kind, status`,
-		at("at", when), in.param())
+		FROM {certificates} FINAL WHERE authorized <= t AND device = '' AND `+inExtent+` GROUP BY regime, kind, status ORDER BY regime, kind, status`,
+		append(in.params(), at("at", when))...)
 }

@@ -83,7 +83,7 @@ func (w *Warehouse) eachRowOf(ctx context.Context, table string, each func(Row) 
 func (w *Warehouse) describe(ctx context.Context, table string) (columns []tableColumn, key []string, err error) {
 	of := []any{param("db", w.config.Database), param("t", table+w.suffix)}
 	columns, err = ask[tableColumn](ctx, w, "the columns of "+table,
-		"SELECT name, type, is_in_sorting_key FROM system.columns WHERE database = {db:String} AND table = {t:String} ORDER BY name", of...)
+		"SELECT name, type, is_in_sorting_key FROM system.columns WHERE database = {db:String} AND table = {t:String} AND default_kind != 'ALIAS' ORDER BY name", of...)
 	if err != nil {
 		return nil, nil, err
 	}

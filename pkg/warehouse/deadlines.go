@@ -16,13 +16,15 @@ type deadline struct {
 	Event      string    `ch:"event"`
 	LastDay    Date      `ch:"last_day"`
 	Recorded   time.Time `ch:"recorded"`
+
+	Municipality string `ch:"municipality"`
 }
 
 // deadlineOf returns the row of an event about a deadline.
 func deadlineOf(s source) (deadline, bool) {
 	d := deadline{
 		Subscriber: s.commit.Id, Version: s.commit.Revision<<16 | uint64(s.index), Event: s.name,
-		Recorded: instant(s.event.RecordedMs),
+		Recorded: instant(s.event.RecordedMs), Municipality: s.municipality,
 	}
 	switch b := s.body.(type) {
 	case *events.DeadlineSet:

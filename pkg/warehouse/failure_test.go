@@ -63,7 +63,7 @@ func TestTheEngineKilledWhileApplying(t *testing.T) {
 			}
 		}()
 		for from := 0; from < len(commits); from += 25 {
-			persist(t, func() error { return w.Apply(t.Context(), commits[from:min(from+25, len(commits))]) })
+			persist(t, func() error { return w.Apply(t.Context(), readOf(commits[from:min(from+25, len(commits))])) })
 		}
 		close(stop)
 		<-stopped
@@ -173,7 +173,7 @@ func TestEveryCertificateInOrder(t *testing.T) {
 // is damage.
 func TestEachRow(t *testing.T) {
 	w := applied(t, life().commits)
-	if err := w.Apply(t.Context(), life().commits); err != nil {
+	if err := w.Apply(t.Context(), readOf(life().commits)); err != nil {
 		t.Fatal(err)
 	}
 	of := func() (keys map[string]int) {
@@ -256,7 +256,7 @@ func TestAnInsertFailsInBothWays(t *testing.T) {
 		for from := 0; from < len(commits); from += 25 {
 			lose()
 			persist(t, func() error {
-				err := w.Apply(t.Context(), commits[from:min(from+25, len(commits))])
+				err := w.Apply(t.Context(), readOf(commits[from:min(from+25, len(commits))]))
 				if err != nil {
 					failed++
 				}

@@ -37,10 +37,22 @@ func openNamed(t testing.TB, database string) *Warehouse {
 
 func batchOf(commits []*events.Commit) *Batch {
 	b := NewBatch()
-	for _, c := range commits {
-		b.Add(c)
+	for _, r := range readOf(commits) {
+		b.Add(r)
 	}
 	return b
+}
+
+// readOf returns commits as they are read from the log, of somebody in Sammu.
+func readOf(commits []*events.Commit) []Read {
+	all := make([]Read, len(commits))
+	for i, c := range commits {
+		all[i] = Read{Commit: c}
+		if c.Kind == events.KindSubscriber {
+			all[i].Municipality = "12237"
+		}
+	}
+	return all
 }
 
 // story writes commits of one subscriber, a millisecond-precise clock in hand.

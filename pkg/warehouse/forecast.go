@@ -15,11 +15,10 @@ var ErrPeriod = errors.New("unknown period; use month, week or day")
 // ForecastQuery asks how many certificates end, and how many renewal windows open, in each period.
 type ForecastQuery struct {
 	By     string     // month, week (from Monday) or day
-	Office string     // an office id, or a five-digit municipality code; empty: everywhere
 	From   civil.Date // first day counted; zero: no limit
 	To     civil.Date // last day counted; zero: no limit
 	At     time.Time  // the instant at which the certificates are counted
-	Area   Area       // where; nil: everywhere
+	Extent Extent
 }
 
 // Bucket is one period of a forecast for one kind of certificate.
@@ -52,33 +51,14 @@ func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, er
 	return question[Bucket](ctx, w, "a forecast", withInstant+`
 		SELECT `+start+` AS starts, regime, kind, countIf(which = 1) AS expiring, countIf(which = 2) AS opening
 		FROM (SELECT regime, kind, last_day, window_opens, `+statusAt+` AS status FROM {certificates} FINAL
-			WHERE authorized <= t AND device = '' AND ({office:String} = '' OR office = {office:String} OR municipality = {office:String}) AND `+inArea+`)
+			WHERE authorized <= t AND device = '' AND `+inExtent+`)
 		ARRAY JOIN [last_day, window_opens] AS d, [1, 2] AS which
 		WHERE status IN ('issued', 'valid', 'suspended') AND d BETWEEN toDate32({from:String}) AND toDate32({to:String})
 		GROUP BY starts, regime, kind ORDER BY starts, regime, kind`,
-		at("at", q.At), param("office", q.Office), param("from", from.String()), param("to", to.String()), q.Area.param())
+		append(q.Extent.params(), at("at", q.At), param("from", from.String()), param("to", to.String()))...)
 }
 
 // ExpiriesByMonth is the forecast by month from a day on.
-func (w *Warehouse) ExpiriesByMonth(ctx context.Context, when time.Time, in Area) ([]Bucket, error) {
-	return w.Forecast(ctx, ForecastQuery{By: "month", From: civil.Of(when), At: when, Area: in})
-}
-
-// Area is where certificates are counted: prefectures of two digits, municipalities of five. The nil Area is everywhere.
-type Area []string
-
-// inArea is the condition that a row's municipality lies in the area of param.
-const inArea = `(empty({area:Array(String)}) OR arrayExists(a -> startsWith(municipality, a), {area:Array(String)}))`
-
-// nowhere begins no municipality: an area of no place is not everywhere.
-const nowhere = "-"
-
-func (a Area) param() any {
-	switch {
-	case a == nil:
-		return param("area", []string{})
-	case len(a) == 0:
-		return param("area", []string{nowhere})
-	}
-	return param("area", []string(a))
+func (w *Warehouse) ExpiriesByMonth(ctx context.Context, when time.Time, in Extent) ([]Bucket, error) {
+	return w.Forecast(ctx, ForecastQuery{By: "month", From: civil.Of(when), At: when, Extent: in})
 }

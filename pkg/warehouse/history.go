@@ -39,6 +39,8 @@ type Occurrence struct {
 	Office   string    `ch:"office" json:"office"`
 	Reason   string    `ch:"reason" json:"reason"`
 	Cause    string    `ch:"cause" json:"cause"`
+
+	Municipality string `ch:"municipality" json:"municipality"`
 }
 
 // occurrenceOf returns the row of an event and one of the certificates it touches.
@@ -46,7 +48,7 @@ func occurrenceOf(s source, serial uint64) Occurrence {
 	return Occurrence{
 		Kind: s.commit.Kind, ID: s.commit.Id, Revision: s.commit.Revision, Index: s.index, Serial: serial, Event: s.name,
 		Caused: instant(s.event.CausedMs), Filed: instant(s.event.FiledMs), Recorded: instant(s.event.RecordedMs),
-		Office: s.commit.Office, Reason: revocationReasonOf(s.body), Cause: causeOf(s.body),
+		Office: s.commit.Office, Reason: revocationReasonOf(s.body), Cause: causeOf(s.body), Municipality: s.municipality,
 	}
 }
 

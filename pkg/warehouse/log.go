@@ -94,7 +94,7 @@ func entryOf(s source) Entry {
 		Caused: instant(s.event.CausedMs), Filed: instant(s.event.FiledMs), Recorded: instant(s.event.RecordedMs),
 		Office: c.Office, Counter: c.Counter, ActorKind: word(c.GetActor().GetKind()), Actor: c.GetActor().GetId(),
 		Correlation: c.CorrelationId, Procedure: procedureOf(s.body), Card: cardOf(s.body),
-		Municipality: municipalityOf(s.body), Serials: serialsOf(s.body), Change: changeOf(s.body),
+		Municipality: s.municipality, Serials: serialsOf(s.body), Change: changeOf(s.body),
 	}
 }
 

@@ -42,7 +42,7 @@ func TestNextDueIsTheFirstDayThatBringsSomething(t *testing.T) {
 		t.Fatalf("empty tables: %s, %v", next, err)
 	}
 	commits := rapid.Custom(func(rt *rapid.T) []*events.Commit { return population(rt, 60) }).Example(5)
-	if err := w.Apply(t.Context(), append(commits, life().commits...)); err != nil {
+	if err := w.Apply(t.Context(), readOf(append(commits, life().commits...))); err != nil {
 		t.Fatal(err)
 	}
 	for _, day := range rapid.SliceOfN(rapid.IntRange(0, 3200), 25, 25).Example(7) {

@@ -21,6 +21,8 @@ type Notice struct {
 	Sent       time.Time `ch:"sent" json:"sent,omitzero"`
 	Failed     time.Time `ch:"failed" json:"failed,omitzero"`
 	Suppressed time.Time `ch:"suppressed" json:"suppressed,omitzero"`
+	// Municipality is where the person lived when it fell due.
+	Municipality string `ch:"municipality" json:"municipality"`
 }
 
 // noticeOf returns the row of an event about a notice.
@@ -29,6 +31,7 @@ func noticeOf(s source) (Notice, bool) {
 	switch b := s.body.(type) {
 	case *events.NoticeDue:
 		n.Notice, n.Kind, n.LastDay, n.Due = b.Notice, word(b.Kind), day(b.LastDay), recorded
+		n.Municipality = s.municipality
 		if len(b.Serials) > 0 {
 			n.Serial = b.Serials[0]
 		}

@@ -19,7 +19,7 @@ func TestRebuildEqualsIncremental(t *testing.T) {
 		t.Fatal(err)
 	}
 	for from := 0; from < len(commits); from += 100 {
-		if err := w.Apply(t.Context(), commits[from:min(from+100, len(commits))]); err != nil {
+		if err := w.Apply(t.Context(), readOf(commits[from:min(from+100, len(commits))])); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +101,7 @@ func TestAnInterruptedSwapIsFinishedAtTheNextStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := next.Apply(t.Context(), life().commits); err != nil {
+		if err := next.Apply(t.Context(), readOf(life().commits)); err != nil {
 			t.Fatal(err)
 		}
 		if err := next.writePosition(t.Context(), "LOG0", 9); err != nil {
@@ -171,7 +171,7 @@ func TestWithheld(t *testing.T) {
 	if _, err := w.State(t.Context(), "1", farFuture); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "42 %") {
 		t.Errorf("a question while they are rebuilt: %v", err)
 	}
-	if err := errors.Join(w.Apply(t.Context(), life().commits), w.Verify(t.Context())); err != nil {
+	if err := errors.Join(w.Apply(t.Context(), readOf(life().commits)), w.Verify(t.Context())); err != nil {
 		t.Error(err)
 	}
 	w.Withhold(func() error { return nil })

@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/regime"
 )
 
 // source is one event with its commit, from which a projection makes its rows.
@@ -19,6 +21,18 @@ type source struct {
 	event  *events.Event
 	body   events.Body
 	name   string
+	// municipality is where it happened (placeOf).
+	municipality string
+}
+
+// placeOf returns the municipality of an event: the one it names, else where its person lives, else that of the office, whose id
+// begins with its code.
+func placeOf(r Read, body events.Body) string {
+	office := r.Commit.Office
+	if r.Commit.Kind == events.KindOffice {
+		office = r.Commit.Id
+	}
+	return cmp.Or(municipalityOf(body), r.Municipality, regime.MunicipalityOf(office))
 }
 
 // Date is a civil day in a table; zero if absent.

@@ -18,7 +18,7 @@ import (
 func applied(t *testing.T, commits []*events.Commit) *Warehouse {
 	t.Helper()
 	w := open(t)
-	if err := w.Apply(t.Context(), commits); err != nil {
+	if err := w.Apply(t.Context(), readOf(commits)); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -171,32 +171,57 @@ func TestForecastAndCounts(t *testing.T) {
 		}
 		commits = append(commits, s.commits...)
 	}
+	for i, office := range []string{"12237-main", "12237-east", "13101-main"} {
+		commits = append(commits, &events.Commit{Kind: events.KindOffice, Id: office, Revision: 1, Events: []*events.Event{{
+			RecordedMs: int64(i + 1), Body: &events.Event_OfficeDefined{OfficeDefined: &events.OfficeDefined{Municipality: office[:5]}},
+		}}})
+	}
 	w := applied(t, commits)
 	for _, c := range []struct{ by, want string }{
 		{"month", "2021-01-01 0/3, 2021-03-01 2/0, 2021-04-01 1/0"},
 		{"week", "2020-12-28 0/3, 2021-03-01 1/0, 2021-03-29 2/0"},
 		{"day", "2021-01-01 0/3, 2021-03-01 1/0, 2021-03-31 1/0, 2021-04-01 1/0"},
 	} {
-		for _, office := range []string{"", "12237-main", "12237"} {
-			got, err := w.Forecast(t.Context(), ForecastQuery{By: c.by, Office: office, At: tokyo("2016-02-01 00:00")})
+		for _, office := range []string{"", "12237-main", "12237", "12"} {
+			got, err := w.Forecast(t.Context(), ForecastQuery{By: c.by, Extent: Extent{Place: ParsePlace(office)}, At: tokyo("2016-02-01 00:00")})
 			if err != nil || buckets(got) != c.want {
 				t.Errorf("by %s at %q: got %s (%v), want %s", c.by, office, buckets(got), err, c.want)
 			}
 		}
 	}
-	elsewhere, err := w.Forecast(t.Context(), ForecastQuery{By: "day", Office: "13101", At: tokyo("2016-02-01 00:00")})
+	elsewhere, err := w.Forecast(t.Context(), ForecastQuery{By: "day", Extent: Extent{Place: ParsePlace("13101")}, At: tokyo("2016-02-01 00:00")})
 	if err != nil || len(elsewhere) != 0 {
 		t.Errorf("elsewhere: %v, %v", elsewhere, err)
+	}
+	for _, c := range []struct {
+		in      Extent
+		nearest string // "-": nothing is known; empty: the place is
+	}{
+		{Extent{}, ""},
+		{Extent{Place: ParsePlace("12")}, ""},
+		{Extent{Place: Place{"12", "12237", "12237-east"}}, ""},
+		{Extent{Place: ParsePlace("99")}, "12"},
+		{Extent{Place: ParsePlace("12238")}, "12237"},
+		{Extent{Place: ParsePlace("12237-mian")}, "12237-main"},
+		{Extent{Place: Place{Prefecture: "12", Office: "13101-main"}}, "12237-main"},
+		{Extent{Area: Area{"13"}, Place: ParsePlace("12237-main")}, "13101-main"},
+		{Extent{Area: Area{}, Place: ParsePlace("12")}, "-"},
+	} {
+		err := w.Known(t.Context(), c.in)
+		var unknown *UnknownPlaceError
+		if errors.As(err, &unknown) != (c.nearest != "") || unknown != nil && unknown.Nearest != strings.Trim(c.nearest, "-") {
+			t.Errorf("%+v: %v, want the nearest to be %q", c.in, err, c.nearest)
+		}
 	}
 	if _, err := w.Forecast(t.Context(), ForecastQuery{By: "year"}); !errors.Is(err, ErrPeriod) {
 		t.Errorf("by year: %v", err)
 	}
-	counts, err := w.CountsByStatus(t.Context(), tokyo("2021-03-15 00:00"), nil)
+	counts, err := w.CountsByStatus(t.Context(), tokyo("2021-03-15 00:00"), Extent{})
 	want := []StatusCount{{"mynumber", "sign", "expired", 1}, {"mynumber", "sign", "issued", 2}, {"mynumber", "sign", "revoked", 1}}
 	if diff := cmp.Diff(want, counts); err != nil || diff != "" {
 		t.Errorf("counts (%v):\n%s", err, diff)
 	}
-	months, err := w.ExpiriesByMonth(t.Context(), tokyo("2021-03-15 00:00"), nil)
+	months, err := w.ExpiriesByMonth(t.Context(), tokyo("2021-03-15 00:00"), Extent{})
 	if err != nil || buckets(months) != "2021-03-01 1/0, 2021-04-01 1/0" {
 		t.Errorf("by month from now on: %s, %v", buckets(months), err)
 	}
@@ -305,11 +330,11 @@ func TestTwiceEqualsOnceInAnyCutOfTheLog(t *testing.T) {
 		t.Run(fmt.Sprintf("seed_%d", seed), func(t *testing.T) {
 			d := draws.Example(seed)
 			once, twice := openNamed(t, fmt.Sprintf("once_%d", seed)), openNamed(t, fmt.Sprintf("twice_%d", seed))
-			if err := once.Apply(t.Context(), d.commits); err != nil {
+			if err := once.Apply(t.Context(), readOf(d.commits)); err != nil {
 				t.Fatal(err)
 			}
 			for _, cut := range append(d.batches, [2]int{0, len(d.commits)}) {
-				if err := twice.Apply(t.Context(), d.commits[cut[0]:cut[1]]); err != nil {
+				if err := twice.Apply(t.Context(), readOf(d.commits[cut[0]:cut[1]])); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -318,7 +343,7 @@ func TestTwiceEqualsOnceInAnyCutOfTheLog(t *testing.T) {
 				t.Errorf("applied again in %v differs (-once +again):\n%.3000s", d.batches, diff)
 			}
 			together := openNamed(t, fmt.Sprintf("together_%d", seed))
-			if err := together.Apply(t.Context(), slices.Repeat(d.commits, 1+manyRows/len(d.commits))); err != nil {
+			if err := together.Apply(t.Context(), readOf(slices.Repeat(d.commits, 1+manyRows/len(d.commits)))); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, contents(t, together)); diff != "" {
@@ -334,7 +359,7 @@ func TestInForceAgainstThePlainCount(t *testing.T) {
 	commits := rapid.Custom(func(rt *rapid.T) []*events.Commit { return population(rt, 150) }).Example(3)
 	w := open(t)
 	for from := 0; from < len(commits); from += 37 { // discards find their facts in the batch or in the table
-		if err := w.Apply(t.Context(), commits[from:min(from+37, len(commits))]); err != nil {
+		if err := w.Apply(t.Context(), readOf(commits[from:min(from+37, len(commits))])); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -430,7 +455,7 @@ func TestPhone(t *testing.T) {
 	if expiring != 1 || opening != 1 {
 		t.Errorf("%d end and %d windows open, want the card's alone: %+v", expiring, opening, buckets)
 	}
-	counts, err := w.CountsByStatus(t.Context(), s.now, nil)
+	counts, err := w.CountsByStatus(t.Context(), s.now, Extent{})
 	if err != nil || len(counts) != 1 || counts[0].Count != 1 {
 		t.Errorf("counts %+v, %v; want the card's alone", counts, err)
 	}

@@ -23,10 +23,10 @@ type problem struct {
 	Detail string `json:"detail"`
 }
 
-// api serves what data finds for ?at= and ?q=.
-func (c *Console) api(data func(context.Context, question) (any, error)) http.HandlerFunc {
+// api serves what data finds for ?at= and the other parameters that the address knows.
+func (c *Console) api(data func(context.Context, question) (any, error), known ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		q, err := c.ask(r)
+		q, err := c.ask(r, known...)
 		var found any
 		if err == nil {
 			found, err = data(r.Context(), q)
@@ -40,12 +40,12 @@ func (c *Console) api(data func(context.Context, question) (any, error)) http.Ha
 }
 
 func (c *Console) apiStatus(ctx context.Context, q question) (any, error) {
-	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.by.area())
+	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.extent)
 	return orEmpty(counts), err
 }
 
 func (c *Console) apiExpiries(ctx context.Context, q question) (any, error) {
-	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.by.area())
+	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.extent)
 	return orEmpty(buckets), err
 }
 
@@ -71,8 +71,10 @@ func orEmpty[T any](list []T) []T {
 // statusOf returns the HTTP status of an error, and the detail that may be shown outside.
 func statusOf(err error) (int, string) {
 	var rebuilding warehouse.Rebuilding
+	var unknown *parameterError
+	var elsewhere *warehouse.UnknownPlaceError
 	switch {
-	case errors.Is(err, errDay), errors.Is(err, errKey):
+	case errors.Is(err, errDay), errors.Is(err, errKey), errors.As(err, &unknown), errors.As(err, &elsewhere):
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, warehouse.ErrNotFound):
 		return http.StatusNotFound, "nothing known under this serial number or subscriber id on that day"

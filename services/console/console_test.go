@@ -49,9 +49,16 @@ func town(t *testing.T) *warehouse.Warehouse {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.Close() })
-	var commits []*events.Commit
+	var commits []warehouse.Read
 	for i := range 40 {
-		commits = append(commits, person(i)...)
+		for _, c := range person(i) {
+			commits = append(commits, warehouse.Read{Commit: c, Municipality: "12237"})
+		}
+	}
+	for i, office := range []string{"12237-main", "13101-main"} {
+		commits = append(commits, warehouse.Read{Commit: &events.Commit{Kind: events.KindOffice, Id: office, Revision: 1, Events: []*events.Event{{
+			RecordedMs: int64(i + 1), Body: &events.Event_OfficeDefined{OfficeDefined: &events.OfficeDefined{Municipality: office[:5]}},
+		}}}})
 	}
 	if err := w.Apply(t.Context(), commits); err != nil {
 		t.Fatal(err)
@@ -158,7 +165,13 @@ func TestPageAnswersForAnyDay(t *testing.T) {
 		"the same before it ended": {"/?at=2026-03-31&q=" + subscriber(0), 200, []string{"交付", `href="/?at=2026-03-31&amp;q=1001#history"`}, []string{"氏名の変更"}},
 		"in English":               {"/?lang=en&q=1001", 200, []string{"Certificate revoked", "Recorded content changed (name changed)", "As of 2026-11-22 14:05:00"}, []string{"証明書が失効"}},
 		"an unknown number":        {"/?q=999999", 404, []string{`<a href="#q">この番号の記録は`, "全80件"}, nil},
-		"no day":                   {"/?at=tomorrow", 400, []string{`<a href="#at">基準日は`}, []string{"全80件"}},
+		"of a prefecture": {"/?prefecture=12&office=12237-main&q=1001", 200, []string{
+			"全80件", "<option selected>12</option>", "<option selected>12237-main</option>", `href="/?office=12237-main&amp;prefecture=12&amp;q=1001#history"`,
+		}, nil},
+		"of another one":       {"/?prefecture=13", 200, []string{"全0件"}, nil},
+		"of an unknown one":    {"/?prefecture=99", 400, []string{`<a href="#prefecture">99 という場所は、ここにはありません。近いものは 12 です`}, []string{"全80件"}},
+		"of something unknown": {"/?lang=en&prefectur=12", 400, []string{`the nearest is prefecture`}, []string{"80 in all"}},
+		"no day":               {"/?at=tomorrow", 400, []string{`<a href="#at">基準日は`}, []string{"全80件"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -224,11 +237,18 @@ func TestAPISaysTheSameAsThePage(t *testing.T) {
 		t.Errorf("%+v\n%s", got, diff)
 	}
 	for target, want := range map[string][]string{
-		"/api/expiries":         {`"starts":"2027-01-01"`, `"expiring":`},
-		"/api/history?q=1001":   {`"subscriber":"` + subscriber(0) + `"`, `"event":"CertificateRevoked"`, `"status":"revoked"`},
-		"/api/status?at=x":      {`"status":400`, "YYYY-MM-DD"},
-		"/api/history":          {`"status":400`, "serial number"},
-		"/api/history?q=nobody": {`"status":404`, "nothing known"},
+		"/api/expiries":                                  {`"starts":"2027-01-01"`, `"expiring":`},
+		"/api/history?q=1001":                            {`"subscriber":"` + subscriber(0) + `"`, `"event":"CertificateRevoked"`, `"status":"revoked"`},
+		"/api/status?at=x":                               {`"status":400`, "YYYY-MM-DD"},
+		"/api/history":                                   {`"status":400`, "serial number"},
+		"/api/history?q=nobody":                          {`"status":404`, "nothing known"},
+		"/api/status?prefectur=12":                       {`"status":400`, `the nearest is \"prefecture\"`},
+		"/api/history?q=1001&office=12237-main":          {`"status":400`, `no parameter \"office\"`},
+		"/api/status?office=12237-main&office=13101":     {`"status":400`, "more than once"},
+		"/api/status?prefecture=12&office=13101-main":    {`"status":400`, `the nearest is \"12237-main\"`},
+		"/api/expiries?office=99999":                     {`"status":400`, "office"},
+		"/api/status?municipality=12237&prefecture=12":   {`"count":36`},
+		"/api/expiries?prefecture=13&municipality=13101": {`"data":[]`},
 		// Before the first issue there is nothing, and nothing is an empty list.
 		"/api/status?at=2020-01-01": {`"data":[]`},
 	} {

@@ -28,6 +28,26 @@ type view struct {
 	Away     bool // the tables are unavailable
 	// Officer is who is signed in.
 	Officer string
+	// Place is what the page is about, Offices what can be chosen.
+	Place   warehouse.Place
+	Offices choices
+}
+
+// choices are the places that a reader can choose.
+type choices struct{ Prefectures, Municipalities, Offices []string }
+
+func (c *Console) choices(ctx context.Context, q question) (all choices, err error) {
+	offices, err := c.Warehouse.Offices(ctx, q.extent.Area)
+	for _, o := range offices {
+		all.Offices = append(all.Offices, o.ID)
+		all.Municipalities = append(all.Municipalities, o.Municipality)
+		all.Prefectures = append(all.Prefectures, o.Municipality[:min(2, len(o.Municipality))])
+	}
+	for _, list := range []*[]string{&all.Prefectures, &all.Municipalities} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	return all, err
 }
 
 type historyView struct {
@@ -41,15 +61,21 @@ type reader struct {
 	pages *page.Set
 	lang  page.Language
 	at    civil.Date
+	place warehouse.Place
 }
 
 func (r reader) say(key string, args ...any) string { return r.pages.Say(r.lang, key, args...) }
 
-// href returns the URL of the page about a key, on the reader's day.
+// href returns the URL of the page about a key, on the reader's day and in the reader's place.
 func (r reader) href(key string) string {
 	query := url.Values{"q": {key}}
 	if !r.at.IsZero() {
 		query.Set("at", r.at.String())
+	}
+	for i, code := range []string{r.place.Prefecture, r.place.Municipality, r.place.Office} {
+		if code != "" {
+			query.Set(places[i], code)
+		}
 	}
 	return "/?" + query.Encode() + "#history"
 }
@@ -57,12 +83,16 @@ func (r reader) href(key string) string {
 func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	show := page.View{Title: "console.title", Scripts: []string{"vendor/echarts.min.js", "chart.js"}}
 	status := http.StatusOK
-	q, err := c.ask(r)
-	read := reader{c.pages, page.LanguageOf(r), q.at}
-	data := view{At: r.URL.Query().Get("at"), Key: q.key, Officer: q.by.Officer}
+	q, err := c.ask(r, append(places, "q")...)
+	read := reader{c.pages, page.LanguageOf(r), q.at, q.extent.Place}
+	data := view{At: r.URL.Query().Get("at"), Key: q.key, Officer: q.by.Officer, Place: q.extent.Place}
+	if err == nil {
+		data.Offices, err = c.choices(r.Context(), q)
+	}
 	if err != nil {
-		status = http.StatusBadRequest
-		show.Errors = []page.FieldError{{Field: "at", Text: read.say("console.error.day")}}
+		status, _ = statusOf(err)
+		show.Errors = read.errors(q, status, err)
+		data.Away = status >= http.StatusInternalServerError
 	} else if status, err = c.fill(r.Context(), q, read, &data); err != nil {
 		show.Errors = read.errors(q, status, err)
 		data.Away = status >= http.StatusInternalServerError
@@ -83,6 +113,17 @@ func (r reader) errors(q question, status int, err error) []page.FieldError {
 	if status == http.StatusNotFound {
 		return []page.FieldError{{Field: "q", Text: r.say("console.error.unknown")}}
 	}
+	if errors.Is(err, errDay) {
+		return []page.FieldError{{Field: "at", Text: r.say("console.error.day")}}
+	}
+	if wrong := (*parameterError)(nil); errors.As(err, &wrong) {
+		return []page.FieldError{{Text: r.say("console.error.parameter", wrong.Given, wrong.Nearest)}}
+	}
+	if unknown := (*warehouse.UnknownPlaceError)(nil); errors.As(err, &unknown) && unknown.Nearest == "" {
+		return []page.FieldError{{Field: unknown.What, Text: r.say("console.error.noplace", unknown.Given)}}
+	} else if unknown != nil {
+		return []page.FieldError{{Field: unknown.What, Text: r.say("console.error.place", unknown.Given, unknown.Nearest)}}
+	}
 	if rebuilding := (warehouse.Rebuilding{}); errors.As(err, &rebuilding) {
 		return []page.FieldError{{Text: r.say("console.error.rebuilding", rebuilding.Percent)}}
 	}
@@ -94,12 +135,12 @@ func (r reader) errors(q question, status int, err error) []page.FieldError {
 
 // fill queries the tables for everything on the page.
 func (c *Console) fill(ctx context.Context, q question, read reader, data *view) (int, error) {
-	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.by.area())
+	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.extent)
 	if err != nil {
 		status, _ := statusOf(err)
 		return status, err
 	}
-	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.by.area())
+	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.extent)
 	if err != nil {
 		status, _ := statusOf(err)
 		return status, err

@@ -43,10 +43,10 @@ func open(t *testing.T, w *servicetest.World) tables {
 // show brings the tables up to date with the log.
 func (h tables) show(t *testing.T) {
 	t.Helper()
-	var commits []*events.Commit
+	var commits []warehouse.Read
 	servicetest.Check(t, h.w.Log.Scan(t.Context(), nil, nil, func(r eventlog.Record, err error) error {
 		if err == nil {
-			commits = append(commits, r.Commit)
+			commits = append(commits, warehouse.Read{Commit: r.Commit})
 		}
 		return nil
 	}))

@@ -56,7 +56,7 @@ func (c *check) checkRecord(r eventlog.Record, readErr error) {
 	c.checkTimes(a, r, where)
 	c.checkState(a, r, where)
 	c.checkProofs(r.Commit, where)
-	a.fold(r.Commit, c.logged.add)
+	a.fold(r, c.logged.add)
 	for _, e := range r.Commit.Events {
 		c.account(a, e, where)
 	}

@@ -161,7 +161,7 @@ type spoiling struct {
 
 func (w *world) columnsOfTables() (list []*tableUnderTest) {
 	w.t.Helper()
-	for _, row := range w.query("SELECT c.table, c.name, c.type, t.sorting_key FROM system.columns AS c JOIN system.tables AS t ON t.database = c.database AND t.name = c.table WHERE c.database = '" + w.name + "' ORDER BY c.table, c.position") {
+	for _, row := range w.query("SELECT c.table, c.name, c.type, t.sorting_key FROM system.columns AS c JOIN system.tables AS t ON t.database = c.database AND t.name = c.table WHERE c.default_kind != 'ALIAS' AND c.database = '" + w.name + "' ORDER BY c.table, c.position") {
 		at := slices.IndexFunc(list, func(t *tableUnderTest) bool { return t.name == row[0] })
 		if at < 0 {
 			at = len(list)

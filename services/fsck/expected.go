@@ -10,6 +10,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/warehouse"
 )
@@ -37,10 +38,28 @@ type certificate struct {
 	holds, releases               []uint64 // on a smartphone, where suspensions can be lifted
 }
 
+// livedIn returns where a subscriber lives by the state that a commit carries.
+func livedIn(r eventlog.Record) string {
+	if r.Kind != events.KindSubscriber {
+		return ""
+	}
+	_, carried, err := r.State()
+	if err != nil {
+		return "" // reported by checkState
+	}
+	state, err := lifecycle.DecodeSubscriber(carried)
+	if err != nil {
+		return ""
+	}
+	return state.Municipality
+}
+
 // fold folds a commit, and calls give with the rows that its events alone make.
-func (p *expected) fold(c *events.Commit, give func(fact)) {
-	for i := range c.Events {
-		s := sourceOf(c, i)
+func (p *expected) fold(r eventlog.Record, give func(fact)) {
+	lived := livedIn(r)
+	for i := range r.Commit.Events {
+		s := sourceOf(r.Commit, i)
+		s.place = s.placeOf(lived)
 		s.eachRow(func(r row) { give(r.fact(p.id)) })
 		if p.kind == events.KindAuthority {
 			p.foldFound(s)
@@ -354,7 +373,8 @@ func (p *expected) foldNotice(s source) {
 	switch b := events.BodyOf(s.event).(type) {
 	case *events.NoticeDue:
 		r := row(b.Notice)
-		r.raise(cell{column: "kind", text: word(b.Kind)}, cell{column: "last_day", text: b.LastDay}, cell{column: "due", at: at})
+		r.raise(cell{column: "kind", text: word(b.Kind)}, cell{column: "last_day", text: b.LastDay}, cell{column: "due", at: at},
+			cell{column: "municipality", text: s.place})
 		if len(b.Serials) > 0 {
 			r.raise(cell{column: "serial", number: b.Serials[0]})
 		}
@@ -384,6 +404,7 @@ func (p *expected) foldDeadline(s source) {
 		{column: "event", text: s.name},
 		{column: "last_day", text: lastDay},
 		{column: "recorded", at: s.event.RecordedMs},
+		{column: "municipality", text: s.place},
 	}
 }
 

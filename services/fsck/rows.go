@@ -3,6 +3,7 @@ package fsck
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,7 +89,19 @@ type source struct {
 	event  *events.Event
 	name   string
 	body   protoreflect.Message // nil for an unknown event
+	place  string               // the municipality where it happened
 }
+
+// placeOf returns the municipality of an event: the one it names, where its person lived, or the first five digits of its office.
+func (s source) placeOf(lived string) string {
+	office := s.commit.Office
+	if s.commit.Kind == events.KindOffice {
+		office = s.commit.Id
+	}
+	return cmp.Or(s.text("municipality"), lived, officePlace.FindString(office))
+}
+
+var officePlace = regexp.MustCompile(`^[0-9]{5}\b`)
 
 func sourceOf(c *events.Commit, index int) source {
 	s := source{commit: c, index: index, event: c.Events[index], name: events.Name(c.Events[index])}
@@ -181,7 +194,7 @@ func (s source) logRow() row {
 		cell{column: "office", text: s.commit.Office}, cell{column: "counter", text: s.commit.Counter},
 		cell{column: "actor_kind", text: word(s.commit.GetActor().GetKind())}, cell{column: "actor", text: s.commit.GetActor().GetId()},
 		cell{column: "correlation", text: s.commit.CorrelationId}, cell{column: "procedure", text: s.text("procedure")},
-		cell{column: "card", text: s.text("card")}, cell{column: "municipality", text: s.text("municipality")},
+		cell{column: "card", text: s.text("card")}, cell{column: "municipality", text: s.place},
 		cell{column: "serials", text: numbers(s.serials())}, cell{column: "change", text: s.text("change")},
 	)}
 }
@@ -190,6 +203,7 @@ func (s source) historyRow(serial uint64) row {
 	return row{"certificate_history", s.rowKey(s.commit.Kind) + "/" + strconv.FormatUint(serial, 10), append(s.times(),
 		cell{column: "event", text: s.name}, cell{column: "office", text: s.commit.Office},
 		cell{column: "reason", text: s.revocationReason()}, cell{column: "cause", text: s.text("cause")},
+		cell{column: "municipality", text: s.place},
 	)}
 }
 
@@ -235,6 +249,7 @@ func (s source) cardRow() (row, bool) {
 		{column: "procedure", text: s.text("procedure")},
 		{column: "stage", text: s.text("stage")},
 		{column: "reason", text: cmp.Or(s.text("reason"), s.text("cause"))},
+		{column: "municipality", text: s.place},
 	}}, true
 }
 

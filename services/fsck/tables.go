@@ -201,7 +201,7 @@ func (c *check) loggedFacts(ctx context.Context, shards map[int]bool) (map[strin
 		if all[key] == nil {
 			all[key] = &expected{kind: r.Kind, id: r.ID}
 		}
-		all[key].fold(r.Commit, give)
+		all[key].fold(r, give)
 		return nil
 	})
 	for _, p := range all {

@@ -17,6 +17,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
 	"shomei/pkg/warehouse"
 )
 
@@ -200,10 +201,10 @@ func (p *Projector) follow(ctx context.Context) error {
 
 // apply writes a batch to the tables and then, for each stream, its new position.
 func (p *Projector) apply(ctx context.Context, records []eventlog.Record) error {
-	commits := make([]*events.Commit, len(records))
+	commits := make([]warehouse.Read, len(records))
 	ends := make(map[string]uint64)
 	for i, r := range records {
-		commits[i] = r.Commit
+		commits[i] = read(r)
 		ends[r.Stream] = r.Sequence
 	}
 	if err := p.Warehouse.Apply(ctx, commits); err != nil {
@@ -217,6 +218,18 @@ func (p *Projector) apply(ctx context.Context, records []eventlog.Record) error 
 	}
 	crashPositioned.Hit()
 	return nil
+}
+
+// read returns a record as the tables need it.
+func read(r eventlog.Record) warehouse.Read {
+	in := warehouse.Read{Commit: r.Commit}
+	if r.Kind != events.KindSubscriber {
+		return in
+	}
+	if _, state, err := r.State(); err == nil { // otherwise it says nothing, and fsck names it
+		in.Municipality = lifecycle.MunicipalityOf(state)
+	}
+	return in
 }
 
 // Small batches are kept betweenSmall apart: an insert costs the same for one row and for thousands, about ten synced
@@ -340,7 +353,7 @@ func (p *Projector) read(ctx context.Context, ends map[string]uint64, empty <-ch
 			p.Logger.Error("an aggregate is missing from the tables; inspect it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 			return nil
 		}
-		if batch.Add(r.Commit); batch.Commits() < replayed {
+		if batch.Add(read(r)); batch.Commits() < replayed {
 			return nil
 		}
 		full <- batch

@@ -96,9 +96,9 @@ func TestApplyingAgainAndRebuildingChangeNothing(t *testing.T) {
 		t.Errorf("%d things are due by 2045, want 15", len(before))
 	}
 	stop()
-	var commits []*events.Commit
+	var commits []warehouse.Read
 	servicetest.Check(t, w.Log.Scan(t.Context(), nil, nil, func(r eventlog.Record, err error) error {
-		commits = append(commits, r.Commit)
+		commits = append(commits, warehouse.Read{Commit: r.Commit})
 		return err
 	}))
 	servicetest.Check(t, house.Apply(t.Context(), commits))

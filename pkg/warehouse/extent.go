@@ -1,0 +1,127 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"shomei/pkg/intake"
+	"shomei/pkg/regime"
+)
+
+// Extent is where a question counts: in a place, as far as it lies in an area. The zero Extent is everywhere.
+type Extent struct {
+	// Area is what somebody may see; nil: everything.
+	Area  Area
+	Place Place
+}
+
+// Area is a list of prefectures, two digits each, and municipalities of five. The nil Area is everywhere.
+type Area []string
+
+// Place is what somebody asks about; what is empty does not restrict it.
+type Place struct {
+	Prefecture   string // two digits
+	Municipality string // five digits
+	Office       string // an office's id
+}
+
+// ParsePlace reads a place in one word: an office's id, a municipality of five digits, a prefecture of two, or nothing.
+func ParsePlace(text string) Place {
+	const prefecture, municipality = 2, 5
+	switch digits := regime.MunicipalityOf(text+"-") == text; {
+	case len(text) == prefecture:
+		return Place{Prefecture: text}
+	case len(text) == municipality && digits:
+		return Place{Municipality: text}
+	}
+	return Place{Office: text}
+}
+
+// inExtent is the condition that a row of municipality and office lies in the extent of params.
+const inExtent = inArea + ` AND startsWith(municipality, {prefecture:String}) AND startsWith(municipality, {municipality:String})
+	AND ({office:String} = '' OR office = {office:String})`
+
+// inArea is the condition that a row's municipality lies in the area of param.
+const inArea = `(empty({area:Array(String)}) OR arrayExists(a -> startsWith(municipality, a), {area:Array(String)}))`
+
+// nowhere begins no municipality: an area of no place is not everywhere.
+const nowhere = "-"
+
+func (a Area) param() any {
+	switch {
+	case a == nil:
+		return param("area", []string{})
+	case len(a) == 0:
+		return param("area", []string{nowhere})
+	}
+	return param("area", []string(a))
+}
+
+func (e Extent) params() []any {
+	return []any{e.Area.param(), param("prefecture", e.Place.Prefecture), param("municipality", e.Place.Municipality), param("office", e.Place.Office)}
+}
+
+// Office is an office by its id, with the municipality of its newest definition.
+type Office struct {
+	ID           string `ch:"id" json:"office"`
+	Municipality string `ch:"municipality" json:"municipality"`
+}
+
+// Offices returns the offices that are defined in an area, by id.
+func (w *Warehouse) Offices(ctx context.Context, in Area) ([]Office, error) {
+	return question[Office](ctx, w, "the offices", `
+		SELECT id, municipality FROM (SELECT id, argMax(municipality, revision) AS municipality FROM {log}
+			WHERE kind = 'office' AND event = 'OfficeDefined' GROUP BY id)
+		WHERE `+inArea+` ORDER BY id`, in.param())
+}
+
+// UnknownPlaceError says that somebody asked about a place without an office.
+type UnknownPlaceError struct {
+	// What is prefecture, municipality or office; Given is what was asked for, and Nearest what is known and most like it, empty if
+	// nothing is known.
+	What, Given, Nearest string
+}
+
+// Error implements error.
+func (e *UnknownPlaceError) Error() string {
+	if e.Nearest == "" {
+		return fmt.Sprintf("no office is known in %s %.40q, nor any other", e.What, e.Given)
+	}
+	return fmt.Sprintf("%s %.40q is not known here; the nearest is %q", e.What, e.Given, e.Nearest)
+}
+
+// Known returns why a question about an extent can have no answer: an *UnknownPlaceError if its place has no office in its area.
+func (w *Warehouse) Known(ctx context.Context, e Extent) error {
+	if e.Place == (Place{}) {
+		return nil
+	}
+	offices, err := w.Offices(ctx, e.Area)
+	if err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		what, given string
+		of          func(Office) string
+	}{
+		{"prefecture", e.Place.Prefecture, func(o Office) string { return o.Municipality[:min(2, len(o.Municipality))] }},
+		{"municipality", e.Place.Municipality, func(o Office) string { return o.Municipality }},
+		{"office", e.Place.Office, func(o Office) string { return o.ID }},
+	} {
+		if step.given == "" {
+			continue
+		}
+		known, left := []string{}, []Office{}
+		for _, o := range offices {
+			known = append(known, step.of(o))
+			if step.of(o) == step.given {
+				left = append(left, o)
+			}
+		}
+		if len(left) == 0 {
+			return &UnknownPlaceError{step.what, step.given, intake.Nearest(step.given, slices.Compact(known))}
+		}
+		offices = left
+	}
+	return nil
+}
