@@ -423,6 +423,7 @@ var statements = map[string]predicate{
 	"wrong.second":                 fault("second"),
 	"wrong.long":                   fault("long"),
 	"wrong.unprintable":            fault("unprintable"),
+	"wrong.kana":                   fault("kana"),
 	"wrong.day":                    fault("day"),
 	"wrong.future":                 fault("future"),
 	"wrong.old":                    fault("old"),

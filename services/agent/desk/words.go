@@ -156,6 +156,7 @@ var applyWords = page.Catalogue{
 	"wrong.empty.address":       {JA: "住所を入力してください。", EN: "Give the address."},
 	"wrong.empty.municipality":  {JA: "団体コードを入力してください。", EN: "Give the municipality's code."},
 	"wrong.long":                {JA: "長すぎます（%d文字まで）。", EN: "too long (at most %d characters)."},
+	"wrong.kana":                {JA: "かな以外の文字があります。カタカナかひらがなで入力してください。", EN: "holds something else than kana. Enter katakana or hiragana, or leave it empty."},
 	"wrong.unprintable":         {JA: "使えない文字（改行などの制御文字）があります。", EN: "holds characters that can't stand there (control characters)."},
 	"wrong.day":                 {JA: "日付として読めません。1990-06-18、1990/6/18、19900618、平成2年6月18日、H2.6.18 のどれかの形で入力してください（生年月日の不明な部分は 00）。", EN: "no day that can be read. Write it as 1990-06-18, 1990/6/18, 19900618, 平成2年6月18日 or H2.6.18 (00 for what is unknown of a date of birth)."},
 	"wrong.future":              {JA: "まだ来ていない日です。", EN: "is a day that is yet to come."},
@@ -177,6 +178,8 @@ var applyWords = page.Catalogue{
 var personWords = page.Catalogue{
 	"person.code":         {JA: "住民票コード", EN: "Resident-record code"},
 	"person.name":         {JA: "氏名", EN: "Name"},
+	"person.kana":         {JA: "フリガナ", EN: "Name in kana"},
+	"person.kana.hint":    {JA: "わかるとき。探すときに使います", EN: "if known; used for finding the person"},
 	"person.alias":        {JA: "通称", EN: "Alias"},
 	"person.birth":        {JA: "生年月日", EN: "Date of birth"},
 	"person.sex":          {JA: "性別", EN: "Sex"},
