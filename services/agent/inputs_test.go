@@ -48,7 +48,7 @@ var refusedInputs = []struct {
 	{"person.name", "証明\u202e花子", 422},
 	{"person.kana", "しょうめい ﾊﾅｺ", 0},
 	{"person.kana", "証明", 422},
-	{"person.kana", "ハナコ\n", 422},
+	{"person.kana", "ハナ\x00コ", 422},
 	{"person.kana", strings.Repeat("ア", 101), 422},
 	{"person.alias", strings.Repeat("a", 60000), 422},
 	{"person.address", strings.Repeat("長", 201), 422},

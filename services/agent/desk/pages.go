@@ -53,6 +53,8 @@ func (d *Desk) routes() []route {
 		{"POST /report", forClerk, d.answer(d.postReport)},
 		{"GET /cases", forClerk, d.answer(d.showCases)},
 		{"POST /cases", forClerk, d.answer(d.postCases)},
+		{"GET /find", forClerk, d.answer(d.showFind)},
+		{"POST /find", forClerk, d.answer(d.postFind)},
 		{"GET /review/{token}", forClerk, d.answer(d.showReview)},
 		{"POST /review/{token}", forClerk, d.answer(d.postReview)},
 		{"GET /procedures/{id}", forClerk, d.answer(d.showProcedure)},
@@ -71,6 +73,7 @@ func (d *Desk) routes() []route {
 
 		{"POST /api/applications", forPrograms, d.answer(d.apiApply)},
 		{"POST /api/cases", forPrograms, d.answer(d.postCases)},
+		{"POST /api/find", forPrograms, d.answer(d.postFind)},
 		{"POST /api/approvals", forPrograms, d.answer(d.apiApprovals)},
 		{"POST /api/approvals/{id}", forPrograms, d.answer(d.postApproval)},
 		{"POST /api/reports", forPrograms, d.answer(d.apiReport)},

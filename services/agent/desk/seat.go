@@ -118,6 +118,7 @@ var (
 	applying  = []string{"application", "special-circumstances", "unblock", "revocation"}
 	reporting = []string{"loss", "found", "custody", "record-change", "correction"}
 	deciding  = []string{"approval", "withdrawal"}
+	searching = []string{"search"}
 	staffing  = []string{"officer", "recovery", "signatures", "passkey"}
 )
 
@@ -129,6 +130,8 @@ var filing = map[string][]string{
 	"POST /approvals/{id}":            deciding,
 	"GET /officers":                   staffing,
 	"POST /officers":                  staffing,
+	"GET /find":                       searching,
+	"POST /find":                      searching,
 	"GET /apply":                      applying,
 	"POST /apply":                     applying,
 	"GET /report":                     reporting,
@@ -138,6 +141,7 @@ var filing = map[string][]string{
 	"GET /procedures/{id}/drop":       {"drop"},
 	"POST /procedures/{id}/drop":      {"drop"},
 
+	"POST /api/find":                      searching,
 	"POST /api/applications":              applying,
 	"POST /api/approvals/{id}":            deciding,
 	"POST /api/reports":                   reporting,
