@@ -24,61 +24,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// SignedApprovalQuestion is a request on shomei.counter.<counter>.approval.
-type SignedApprovalQuestion struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// question is the encoded ApprovalQuestion, exactly as signed.
-	Question []byte `protobuf:"bytes,1,opt,name=question,proto3" json:"question,omitempty"`
-	// signature is the counter's Ed25519 over "shomei approval question 1\x00" + SHA-256(question).
-	Signature     []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SignedApprovalQuestion) Reset() {
-	*x = SignedApprovalQuestion{}
-	mi := &file_approval_proto_msgTypes[0]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SignedApprovalQuestion) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SignedApprovalQuestion) ProtoMessage() {}
-
-func (x *SignedApprovalQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_approval_proto_msgTypes[0]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SignedApprovalQuestion.ProtoReflect.Descriptor instead.
-func (*SignedApprovalQuestion) Descriptor() ([]byte, []int) {
-	return file_approval_proto_rawDescGZIP(), []int{0}
-}
-
-func (x *SignedApprovalQuestion) GetQuestion() []byte {
-	if x != nil {
-		return x.Question
-	}
-	return nil
-}
-
-func (x *SignedApprovalQuestion) GetSignature() []byte {
-	if x != nil {
-		return x.Signature
-	}
-	return nil
-}
-
 type ApprovalQuestion struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Counter string                 `protobuf:"bytes,1,opt,name=counter,proto3" json:"counter,omitempty"`
@@ -93,7 +38,7 @@ type ApprovalQuestion struct {
 
 func (x *ApprovalQuestion) Reset() {
 	*x = ApprovalQuestion{}
-	mi := &file_approval_proto_msgTypes[1]
+	mi := &file_approval_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -105,7 +50,7 @@ func (x *ApprovalQuestion) String() string {
 func (*ApprovalQuestion) ProtoMessage() {}
 
 func (x *ApprovalQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_approval_proto_msgTypes[1]
+	mi := &file_approval_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -118,7 +63,7 @@ func (x *ApprovalQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalQuestion.ProtoReflect.Descriptor instead.
 func (*ApprovalQuestion) Descriptor() ([]byte, []int) {
-	return file_approval_proto_rawDescGZIP(), []int{1}
+	return file_approval_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *ApprovalQuestion) GetCounter() string {
@@ -149,69 +94,6 @@ func (x *ApprovalQuestion) GetApproval() string {
 	return ""
 }
 
-// SealedApprovalAnswer answers a SignedApprovalQuestion.
-type SealedApprovalAnswer struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// sealed is HPKE to the counter's seal key over the encoded ApprovalAnswer.
-	Sealed []byte `protobuf:"bytes,1,opt,name=sealed,proto3" json:"sealed,omitempty"`
-	Writer string `protobuf:"bytes,2,opt,name=writer,proto3" json:"writer,omitempty"`
-	// signature is the hub's Ed25519 over "shomei approval answer 1\x00" + SHA-256(sealed).
-	Signature     []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SealedApprovalAnswer) Reset() {
-	*x = SealedApprovalAnswer{}
-	mi := &file_approval_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SealedApprovalAnswer) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SealedApprovalAnswer) ProtoMessage() {}
-
-func (x *SealedApprovalAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_approval_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SealedApprovalAnswer.ProtoReflect.Descriptor instead.
-func (*SealedApprovalAnswer) Descriptor() ([]byte, []int) {
-	return file_approval_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *SealedApprovalAnswer) GetSealed() []byte {
-	if x != nil {
-		return x.Sealed
-	}
-	return nil
-}
-
-func (x *SealedApprovalAnswer) GetWriter() string {
-	if x != nil {
-		return x.Writer
-	}
-	return ""
-}
-
-func (x *SealedApprovalAnswer) GetSignature() []byte {
-	if x != nil {
-		return x.Signature
-	}
-	return nil
-}
-
 type ApprovalAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Nonce []byte                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
@@ -225,7 +107,7 @@ type ApprovalAnswer struct {
 
 func (x *ApprovalAnswer) Reset() {
 	*x = ApprovalAnswer{}
-	mi := &file_approval_proto_msgTypes[3]
+	mi := &file_approval_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -237,7 +119,7 @@ func (x *ApprovalAnswer) String() string {
 func (*ApprovalAnswer) ProtoMessage() {}
 
 func (x *ApprovalAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_approval_proto_msgTypes[3]
+	mi := &file_approval_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -250,7 +132,7 @@ func (x *ApprovalAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalAnswer.ProtoReflect.Descriptor instead.
 func (*ApprovalAnswer) Descriptor() ([]byte, []int) {
-	return file_approval_proto_rawDescGZIP(), []int{3}
+	return file_approval_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *ApprovalAnswer) GetNonce() []byte {
@@ -285,19 +167,12 @@ var File_approval_proto protoreflect.FileDescriptor
 
 const file_approval_proto_rawDesc = "" +
 	"\n" +
-	"\x0eapproval.proto\x12\rshomei.events\x1a\vclaim.proto\x1a\rofficer.proto\"R\n" +
-	"\x16SignedApprovalQuestion\x12\x1a\n" +
-	"\bquestion\x18\x01 \x01(\fR\bquestion\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"x\n" +
+	"\x0eapproval.proto\x12\rshomei.events\x1a\vclaim.proto\x1a\rofficer.proto\"x\n" +
 	"\x10ApprovalQuestion\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\fR\x05nonce\x12\x18\n" +
 	"\aofficer\x18\x03 \x01(\tR\aofficer\x12\x1a\n" +
-	"\bapproval\x18\x04 \x01(\tR\bapproval\"d\n" +
-	"\x14SealedApprovalAnswer\x12\x16\n" +
-	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x16\n" +
-	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xb8\x01\n" +
+	"\bapproval\x18\x04 \x01(\tR\bapproval\"\xb8\x01\n" +
 	"\x0eApprovalAnswer\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12/\n" +
 	"\x04open\x18\x02 \x03(\v2\x1b.shomei.events.OpenApprovalR\x04open\x12*\n" +
@@ -316,20 +191,18 @@ func file_approval_proto_rawDescGZIP() []byte {
 	return file_approval_proto_rawDescData
 }
 
-var file_approval_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_approval_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_approval_proto_goTypes = []any{
-	(*SignedApprovalQuestion)(nil), // 0: shomei.events.SignedApprovalQuestion
-	(*ApprovalQuestion)(nil),       // 1: shomei.events.ApprovalQuestion
-	(*SealedApprovalAnswer)(nil),   // 2: shomei.events.SealedApprovalAnswer
-	(*ApprovalAnswer)(nil),         // 3: shomei.events.ApprovalAnswer
-	(*OpenApproval)(nil),           // 4: shomei.events.OpenApproval
-	(*Claim)(nil),                  // 5: shomei.events.Claim
-	(*Personal)(nil),               // 6: shomei.events.Personal
+	(*ApprovalQuestion)(nil), // 0: shomei.events.ApprovalQuestion
+	(*ApprovalAnswer)(nil),   // 1: shomei.events.ApprovalAnswer
+	(*OpenApproval)(nil),     // 2: shomei.events.OpenApproval
+	(*Claim)(nil),            // 3: shomei.events.Claim
+	(*Personal)(nil),         // 4: shomei.events.Personal
 }
 var file_approval_proto_depIdxs = []int32{
-	4, // 0: shomei.events.ApprovalAnswer.open:type_name -> shomei.events.OpenApproval
-	5, // 1: shomei.events.ApprovalAnswer.claim:type_name -> shomei.events.Claim
-	6, // 2: shomei.events.ApprovalAnswer.personal:type_name -> shomei.events.Personal
+	2, // 0: shomei.events.ApprovalAnswer.open:type_name -> shomei.events.OpenApproval
+	3, // 1: shomei.events.ApprovalAnswer.claim:type_name -> shomei.events.Claim
+	4, // 2: shomei.events.ApprovalAnswer.personal:type_name -> shomei.events.Personal
 	3, // [3:3] is the sub-list for method output_type
 	3, // [3:3] is the sub-list for method input_type
 	3, // [3:3] is the sub-list for extension type_name
@@ -350,7 +223,7 @@ func file_approval_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_approval_proto_rawDesc), len(file_approval_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -23,61 +23,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// SignedCardChallenge is a request on shomei.counter.<counter>.card.
-type SignedCardChallenge struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// challenge is the encoded CardChallenge, exactly as signed.
-	Challenge []byte `protobuf:"bytes,1,opt,name=challenge,proto3" json:"challenge,omitempty"`
-	// signature is the counter's Ed25519 over "shomei card challenge 1\x00" + SHA-256(challenge).
-	Signature     []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SignedCardChallenge) Reset() {
-	*x = SignedCardChallenge{}
-	mi := &file_cardkey_proto_msgTypes[0]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SignedCardChallenge) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SignedCardChallenge) ProtoMessage() {}
-
-func (x *SignedCardChallenge) ProtoReflect() protoreflect.Message {
-	mi := &file_cardkey_proto_msgTypes[0]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SignedCardChallenge.ProtoReflect.Descriptor instead.
-func (*SignedCardChallenge) Descriptor() ([]byte, []int) {
-	return file_cardkey_proto_rawDescGZIP(), []int{0}
-}
-
-func (x *SignedCardChallenge) GetChallenge() []byte {
-	if x != nil {
-		return x.Challenge
-	}
-	return nil
-}
-
-func (x *SignedCardChallenge) GetSignature() []byte {
-	if x != nil {
-		return x.Signature
-	}
-	return nil
-}
-
 type CardChallenge struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Counter string                 `protobuf:"bytes,1,opt,name=counter,proto3" json:"counter,omitempty"`
@@ -95,7 +40,7 @@ type CardChallenge struct {
 
 func (x *CardChallenge) Reset() {
 	*x = CardChallenge{}
-	mi := &file_cardkey_proto_msgTypes[1]
+	mi := &file_cardkey_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -107,7 +52,7 @@ func (x *CardChallenge) String() string {
 func (*CardChallenge) ProtoMessage() {}
 
 func (x *CardChallenge) ProtoReflect() protoreflect.Message {
-	mi := &file_cardkey_proto_msgTypes[1]
+	mi := &file_cardkey_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -120,7 +65,7 @@ func (x *CardChallenge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardChallenge.ProtoReflect.Descriptor instead.
 func (*CardChallenge) Descriptor() ([]byte, []int) {
-	return file_cardkey_proto_rawDescGZIP(), []int{1}
+	return file_cardkey_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *CardChallenge) GetCounter() string {
@@ -165,69 +110,6 @@ func (x *CardChallenge) GetRandom() []byte {
 	return nil
 }
 
-// SealedCardAnswer answers a SignedCardChallenge.
-type SealedCardAnswer struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// sealed is HPKE to the counter's seal key over the encoded CardAnswer.
-	Sealed []byte `protobuf:"bytes,1,opt,name=sealed,proto3" json:"sealed,omitempty"`
-	Writer string `protobuf:"bytes,2,opt,name=writer,proto3" json:"writer,omitempty"`
-	// signature is the hub's Ed25519 over "shomei card answer 1\x00" + SHA-256(sealed).
-	Signature     []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SealedCardAnswer) Reset() {
-	*x = SealedCardAnswer{}
-	mi := &file_cardkey_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SealedCardAnswer) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SealedCardAnswer) ProtoMessage() {}
-
-func (x *SealedCardAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_cardkey_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SealedCardAnswer.ProtoReflect.Descriptor instead.
-func (*SealedCardAnswer) Descriptor() ([]byte, []int) {
-	return file_cardkey_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *SealedCardAnswer) GetSealed() []byte {
-	if x != nil {
-		return x.Sealed
-	}
-	return nil
-}
-
-func (x *SealedCardAnswer) GetWriter() string {
-	if x != nil {
-		return x.Writer
-	}
-	return ""
-}
-
-func (x *SealedCardAnswer) GetSignature() []byte {
-	if x != nil {
-		return x.Signature
-	}
-	return nil
-}
-
 type CardAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Nonce []byte                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
@@ -247,7 +129,7 @@ type CardAnswer struct {
 
 func (x *CardAnswer) Reset() {
 	*x = CardAnswer{}
-	mi := &file_cardkey_proto_msgTypes[3]
+	mi := &file_cardkey_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -259,7 +141,7 @@ func (x *CardAnswer) String() string {
 func (*CardAnswer) ProtoMessage() {}
 
 func (x *CardAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_cardkey_proto_msgTypes[3]
+	mi := &file_cardkey_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -272,7 +154,7 @@ func (x *CardAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardAnswer.ProtoReflect.Descriptor instead.
 func (*CardAnswer) Descriptor() ([]byte, []int) {
-	return file_cardkey_proto_rawDescGZIP(), []int{3}
+	return file_cardkey_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *CardAnswer) GetNonce() []byte {
@@ -342,21 +224,14 @@ var File_cardkey_proto protoreflect.FileDescriptor
 
 const file_cardkey_proto_rawDesc = "" +
 	"\n" +
-	"\rcardkey.proto\x12\rshomei.events\"Q\n" +
-	"\x13SignedCardChallenge\x12\x1c\n" +
-	"\tchallenge\x18\x01 \x01(\fR\tchallenge\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\x97\x01\n" +
+	"\rcardkey.proto\x12\rshomei.events\"\x97\x01\n" +
 	"\rCardChallenge\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\fR\x05nonce\x12\x18\n" +
 	"\acommand\x18\x03 \x01(\tR\acommand\x12\x12\n" +
 	"\x04card\x18\x04 \x01(\tR\x04card\x12\x10\n" +
 	"\x03key\x18\x05 \x01(\fR\x03key\x12\x16\n" +
-	"\x06random\x18\x06 \x01(\fR\x06random\"`\n" +
-	"\x10SealedCardAnswer\x12\x16\n" +
-	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x16\n" +
-	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xf3\x01\n" +
+	"\x06random\x18\x06 \x01(\fR\x06random\"\xf3\x01\n" +
 	"\n" +
 	"CardAnswer\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12\x18\n" +
@@ -382,12 +257,10 @@ func file_cardkey_proto_rawDescGZIP() []byte {
 	return file_cardkey_proto_rawDescData
 }
 
-var file_cardkey_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_cardkey_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cardkey_proto_goTypes = []any{
-	(*SignedCardChallenge)(nil), // 0: shomei.events.SignedCardChallenge
-	(*CardChallenge)(nil),       // 1: shomei.events.CardChallenge
-	(*SealedCardAnswer)(nil),    // 2: shomei.events.SealedCardAnswer
-	(*CardAnswer)(nil),          // 3: shomei.events.CardAnswer
+	(*CardChallenge)(nil), // 0: shomei.events.CardChallenge
+	(*CardAnswer)(nil),    // 1: shomei.events.CardAnswer
 }
 var file_cardkey_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -408,7 +281,7 @@ func file_cardkey_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardkey_proto_rawDesc), len(file_cardkey_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

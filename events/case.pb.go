@@ -24,61 +24,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// SignedCaseQuestion is a request on shomei.counter.<counter>.case.
-type SignedCaseQuestion struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// question is the encoded CaseQuestion, exactly as signed.
-	Question []byte `protobuf:"bytes,1,opt,name=question,proto3" json:"question,omitempty"`
-	// signature is the counter's Ed25519 over "shomei case question 1\x00" + SHA-256(question).
-	Signature     []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SignedCaseQuestion) Reset() {
-	*x = SignedCaseQuestion{}
-	mi := &file_case_proto_msgTypes[0]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SignedCaseQuestion) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SignedCaseQuestion) ProtoMessage() {}
-
-func (x *SignedCaseQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_case_proto_msgTypes[0]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SignedCaseQuestion.ProtoReflect.Descriptor instead.
-func (*SignedCaseQuestion) Descriptor() ([]byte, []int) {
-	return file_case_proto_rawDescGZIP(), []int{0}
-}
-
-func (x *SignedCaseQuestion) GetQuestion() []byte {
-	if x != nil {
-		return x.Question
-	}
-	return nil
-}
-
-func (x *SignedCaseQuestion) GetSignature() []byte {
-	if x != nil {
-		return x.Signature
-	}
-	return nil
-}
-
 // CaseQuestion asks by one of number, card and sealed.
 type CaseQuestion struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -98,7 +43,7 @@ type CaseQuestion struct {
 
 func (x *CaseQuestion) Reset() {
 	*x = CaseQuestion{}
-	mi := &file_case_proto_msgTypes[1]
+	mi := &file_case_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -110,7 +55,7 @@ func (x *CaseQuestion) String() string {
 func (*CaseQuestion) ProtoMessage() {}
 
 func (x *CaseQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_case_proto_msgTypes[1]
+	mi := &file_case_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -123,7 +68,7 @@ func (x *CaseQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaseQuestion.ProtoReflect.Descriptor instead.
 func (*CaseQuestion) Descriptor() ([]byte, []int) {
-	return file_case_proto_rawDescGZIP(), []int{1}
+	return file_case_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *CaseQuestion) GetCounter() string {
@@ -168,69 +113,6 @@ func (x *CaseQuestion) GetSealed() []byte {
 	return nil
 }
 
-// SealedCaseAnswer answers a SignedCaseQuestion.
-type SealedCaseAnswer struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// sealed is HPKE to the counter's seal key over the encoded CaseAnswer.
-	Sealed []byte `protobuf:"bytes,1,opt,name=sealed,proto3" json:"sealed,omitempty"`
-	Writer string `protobuf:"bytes,2,opt,name=writer,proto3" json:"writer,omitempty"`
-	// signature is the hub's Ed25519 over "shomei case answer 1\x00" + SHA-256(sealed).
-	Signature     []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SealedCaseAnswer) Reset() {
-	*x = SealedCaseAnswer{}
-	mi := &file_case_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SealedCaseAnswer) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SealedCaseAnswer) ProtoMessage() {}
-
-func (x *SealedCaseAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_case_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SealedCaseAnswer.ProtoReflect.Descriptor instead.
-func (*SealedCaseAnswer) Descriptor() ([]byte, []int) {
-	return file_case_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *SealedCaseAnswer) GetSealed() []byte {
-	if x != nil {
-		return x.Sealed
-	}
-	return nil
-}
-
-func (x *SealedCaseAnswer) GetWriter() string {
-	if x != nil {
-		return x.Writer
-	}
-	return ""
-}
-
-func (x *SealedCaseAnswer) GetSignature() []byte {
-	if x != nil {
-		return x.Signature
-	}
-	return nil
-}
-
 type CaseAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nonce         []byte                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
@@ -241,7 +123,7 @@ type CaseAnswer struct {
 
 func (x *CaseAnswer) Reset() {
 	*x = CaseAnswer{}
-	mi := &file_case_proto_msgTypes[3]
+	mi := &file_case_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -253,7 +135,7 @@ func (x *CaseAnswer) String() string {
 func (*CaseAnswer) ProtoMessage() {}
 
 func (x *CaseAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_case_proto_msgTypes[3]
+	mi := &file_case_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -266,7 +148,7 @@ func (x *CaseAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaseAnswer.ProtoReflect.Descriptor instead.
 func (*CaseAnswer) Descriptor() ([]byte, []int) {
-	return file_case_proto_rawDescGZIP(), []int{3}
+	return file_case_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *CaseAnswer) GetNonce() []byte {
@@ -309,7 +191,7 @@ type OpenCase struct {
 
 func (x *OpenCase) Reset() {
 	*x = OpenCase{}
-	mi := &file_case_proto_msgTypes[4]
+	mi := &file_case_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -321,7 +203,7 @@ func (x *OpenCase) String() string {
 func (*OpenCase) ProtoMessage() {}
 
 func (x *OpenCase) ProtoReflect() protoreflect.Message {
-	mi := &file_case_proto_msgTypes[4]
+	mi := &file_case_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -334,7 +216,7 @@ func (x *OpenCase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenCase.ProtoReflect.Descriptor instead.
 func (*OpenCase) Descriptor() ([]byte, []int) {
-	return file_case_proto_rawDescGZIP(), []int{4}
+	return file_case_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *OpenCase) GetProcedure() string {
@@ -426,21 +308,14 @@ var File_case_proto protoreflect.FileDescriptor
 const file_case_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"case.proto\x12\rshomei.events\x1a\vterms.proto\"N\n" +
-	"\x12SignedCaseQuestion\x12\x1a\n" +
-	"\bquestion\x18\x01 \x01(\fR\bquestion\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\x9c\x01\n" +
+	"case.proto\x12\rshomei.events\x1a\vterms.proto\"\x9c\x01\n" +
 	"\fCaseQuestion\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\fR\x05nonce\x12\x18\n" +
 	"\aofficer\x18\x03 \x01(\tR\aofficer\x12\x16\n" +
 	"\x06number\x18\x04 \x01(\tR\x06number\x12\x12\n" +
 	"\x04card\x18\x05 \x01(\tR\x04card\x12\x16\n" +
-	"\x06sealed\x18\x06 \x01(\fR\x06sealed\"`\n" +
-	"\x10SealedCaseAnswer\x12\x16\n" +
-	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x16\n" +
-	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"Q\n" +
+	"\x06sealed\x18\x06 \x01(\fR\x06sealed\"Q\n" +
 	"\n" +
 	"CaseAnswer\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12-\n" +
@@ -473,26 +348,24 @@ func file_case_proto_rawDescGZIP() []byte {
 	return file_case_proto_rawDescData
 }
 
-var file_case_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_case_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_case_proto_goTypes = []any{
-	(*SignedCaseQuestion)(nil), // 0: shomei.events.SignedCaseQuestion
-	(*CaseQuestion)(nil),       // 1: shomei.events.CaseQuestion
-	(*SealedCaseAnswer)(nil),   // 2: shomei.events.SealedCaseAnswer
-	(*CaseAnswer)(nil),         // 3: shomei.events.CaseAnswer
-	(*OpenCase)(nil),           // 4: shomei.events.OpenCase
-	(Operation)(0),             // 5: shomei.events.Operation
-	(Channel)(0),               // 6: shomei.events.Channel
-	(CertificateKind)(0),       // 7: shomei.events.CertificateKind
-	(CardKind)(0),              // 8: shomei.events.CardKind
-	(PinKind)(0),               // 9: shomei.events.PinKind
+	(*CaseQuestion)(nil), // 0: shomei.events.CaseQuestion
+	(*CaseAnswer)(nil),   // 1: shomei.events.CaseAnswer
+	(*OpenCase)(nil),     // 2: shomei.events.OpenCase
+	(Operation)(0),       // 3: shomei.events.Operation
+	(Channel)(0),         // 4: shomei.events.Channel
+	(CertificateKind)(0), // 5: shomei.events.CertificateKind
+	(CardKind)(0),        // 6: shomei.events.CardKind
+	(PinKind)(0),         // 7: shomei.events.PinKind
 }
 var file_case_proto_depIdxs = []int32{
-	4, // 0: shomei.events.CaseAnswer.cases:type_name -> shomei.events.OpenCase
-	5, // 1: shomei.events.OpenCase.operation:type_name -> shomei.events.Operation
-	6, // 2: shomei.events.OpenCase.channel:type_name -> shomei.events.Channel
-	7, // 3: shomei.events.OpenCase.kinds:type_name -> shomei.events.CertificateKind
-	8, // 4: shomei.events.OpenCase.card_kind:type_name -> shomei.events.CardKind
-	9, // 5: shomei.events.OpenCase.pins:type_name -> shomei.events.PinKind
+	2, // 0: shomei.events.CaseAnswer.cases:type_name -> shomei.events.OpenCase
+	3, // 1: shomei.events.OpenCase.operation:type_name -> shomei.events.Operation
+	4, // 2: shomei.events.OpenCase.channel:type_name -> shomei.events.Channel
+	5, // 3: shomei.events.OpenCase.kinds:type_name -> shomei.events.CertificateKind
+	6, // 4: shomei.events.OpenCase.card_kind:type_name -> shomei.events.CardKind
+	7, // 5: shomei.events.OpenCase.pins:type_name -> shomei.events.PinKind
 	6, // [6:6] is the sub-list for method output_type
 	6, // [6:6] is the sub-list for method input_type
 	6, // [6:6] is the sub-list for extension type_name
@@ -512,7 +385,7 @@ func file_case_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_case_proto_rawDesc), len(file_case_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1527,6 +1527,8 @@ type ResidentRecord struct {
 	StayPending bool `protobuf:"varint,60,opt,name=stay_pending,json=stayPending,proto3" json:"stay_pending,omitempty"`
 	// corrected_code is the new code if resident_code was corrected; neither is ever stored.
 	CorrectedCode string `protobuf:"bytes,61,opt,name=corrected_code,json=correctedCode,proto3" json:"corrected_code,omitempty"`
+	// kana is the furigana of the name, in full-width katakana; empty: not known.
+	Kana          string `protobuf:"bytes,62,opt,name=kana,proto3" json:"kana,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1662,6 +1664,13 @@ func (x *ResidentRecord) GetStayPending() bool {
 func (x *ResidentRecord) GetCorrectedCode() string {
 	if x != nil {
 		return x.CorrectedCode
+	}
+	return ""
+}
+
+func (x *ResidentRecord) GetKana() string {
+	if x != nil {
+		return x.Kana
 	}
 	return ""
 }
@@ -4125,7 +4134,7 @@ const file_claim_proto_rawDesc = "" +
 	"\x03why\x18Q \x01(\tR\x03why\x12!\n" +
 	"\fofficer_name\x18R \x01(\tR\vofficerName\x12\x12\n" +
 	"\x04code\x18S \x01(\tR\x04code\x12\"\n" +
-	"\fcertificates\x18Z \x03(\fR\fcertificates\"\xd4\x03\n" +
+	"\fcertificates\x18Z \x03(\fR\fcertificates\"\xe8\x03\n" +
 	"\x0eResidentRecord\x12#\n" +
 	"\rresident_code\x18\x01 \x01(\tR\fresidentCode\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -4147,7 +4156,8 @@ const file_claim_proto_rawDesc = "" +
 	"\voverseas_on\x18\r \x01(\tR\n" +
 	"overseasOn\x12!\n" +
 	"\fstay_pending\x18< \x01(\bR\vstayPending\x12%\n" +
-	"\x0ecorrected_code\x18= \x01(\tR\rcorrectedCode\"\x81\x01\n" +
+	"\x0ecorrected_code\x18= \x01(\tR\rcorrectedCode\x12\x12\n" +
+	"\x04kana\x18> \x01(\tR\x04kana\"\x81\x01\n" +
 	"\aContact\x12\x12\n" +
 	"\x04mail\x18\x01 \x01(\tR\x04mail\x12\x1f\n" +
 	"\vpostal_code\x18\x02 \x01(\tR\n" +

@@ -24,61 +24,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// SignedPersonQuestion is a request on shomei.counter.<counter>.person.
-type SignedPersonQuestion struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// question is the encoded PersonQuestion, exactly as signed.
-	Question []byte `protobuf:"bytes,1,opt,name=question,proto3" json:"question,omitempty"`
-	// signature is the counter's Ed25519 over "shomei person question 1\x00" + SHA-256(question).
-	Signature     []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SignedPersonQuestion) Reset() {
-	*x = SignedPersonQuestion{}
-	mi := &file_person_proto_msgTypes[0]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SignedPersonQuestion) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SignedPersonQuestion) ProtoMessage() {}
-
-func (x *SignedPersonQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_person_proto_msgTypes[0]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SignedPersonQuestion.ProtoReflect.Descriptor instead.
-func (*SignedPersonQuestion) Descriptor() ([]byte, []int) {
-	return file_person_proto_rawDescGZIP(), []int{0}
-}
-
-func (x *SignedPersonQuestion) GetQuestion() []byte {
-	if x != nil {
-		return x.Question
-	}
-	return nil
-}
-
-func (x *SignedPersonQuestion) GetSignature() []byte {
-	if x != nil {
-		return x.Signature
-	}
-	return nil
-}
-
 type PersonQuestion struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Counter string                 `protobuf:"bytes,1,opt,name=counter,proto3" json:"counter,omitempty"`
@@ -93,7 +38,7 @@ type PersonQuestion struct {
 
 func (x *PersonQuestion) Reset() {
 	*x = PersonQuestion{}
-	mi := &file_person_proto_msgTypes[1]
+	mi := &file_person_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -105,7 +50,7 @@ func (x *PersonQuestion) String() string {
 func (*PersonQuestion) ProtoMessage() {}
 
 func (x *PersonQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_person_proto_msgTypes[1]
+	mi := &file_person_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -118,7 +63,7 @@ func (x *PersonQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PersonQuestion.ProtoReflect.Descriptor instead.
 func (*PersonQuestion) Descriptor() ([]byte, []int) {
-	return file_person_proto_rawDescGZIP(), []int{1}
+	return file_person_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *PersonQuestion) GetCounter() string {
@@ -149,69 +94,6 @@ func (x *PersonQuestion) GetSealed() []byte {
 	return nil
 }
 
-// SealedPersonAnswer answers a SignedPersonQuestion.
-type SealedPersonAnswer struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// sealed is HPKE to the counter's seal key over the encoded PersonAnswer.
-	Sealed []byte `protobuf:"bytes,1,opt,name=sealed,proto3" json:"sealed,omitempty"`
-	Writer string `protobuf:"bytes,2,opt,name=writer,proto3" json:"writer,omitempty"`
-	// signature is the hub's Ed25519 over "shomei person answer 1\x00" + SHA-256(sealed).
-	Signature     []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SealedPersonAnswer) Reset() {
-	*x = SealedPersonAnswer{}
-	mi := &file_person_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SealedPersonAnswer) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SealedPersonAnswer) ProtoMessage() {}
-
-func (x *SealedPersonAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_person_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SealedPersonAnswer.ProtoReflect.Descriptor instead.
-func (*SealedPersonAnswer) Descriptor() ([]byte, []int) {
-	return file_person_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *SealedPersonAnswer) GetSealed() []byte {
-	if x != nil {
-		return x.Sealed
-	}
-	return nil
-}
-
-func (x *SealedPersonAnswer) GetWriter() string {
-	if x != nil {
-		return x.Writer
-	}
-	return ""
-}
-
-func (x *SealedPersonAnswer) GetSignature() []byte {
-	if x != nil {
-		return x.Signature
-	}
-	return nil
-}
-
 type PersonAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Nonce []byte                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
@@ -225,7 +107,7 @@ type PersonAnswer struct {
 
 func (x *PersonAnswer) Reset() {
 	*x = PersonAnswer{}
-	mi := &file_person_proto_msgTypes[3]
+	mi := &file_person_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -237,7 +119,7 @@ func (x *PersonAnswer) String() string {
 func (*PersonAnswer) ProtoMessage() {}
 
 func (x *PersonAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_person_proto_msgTypes[3]
+	mi := &file_person_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -250,7 +132,7 @@ func (x *PersonAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PersonAnswer.ProtoReflect.Descriptor instead.
 func (*PersonAnswer) Descriptor() ([]byte, []int) {
-	return file_person_proto_rawDescGZIP(), []int{3}
+	return file_person_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *PersonAnswer) GetNonce() []byte {
@@ -278,19 +160,12 @@ var File_person_proto protoreflect.FileDescriptor
 
 const file_person_proto_rawDesc = "" +
 	"\n" +
-	"\fperson.proto\x12\rshomei.events\"P\n" +
-	"\x14SignedPersonQuestion\x12\x1a\n" +
-	"\bquestion\x18\x01 \x01(\fR\bquestion\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"r\n" +
+	"\fperson.proto\x12\rshomei.events\"r\n" +
 	"\x0ePersonQuestion\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\fR\x05nonce\x12\x18\n" +
 	"\aofficer\x18\x03 \x01(\tR\aofficer\x12\x16\n" +
-	"\x06sealed\x18\x04 \x01(\fR\x06sealed\"b\n" +
-	"\x12SealedPersonAnswer\x12\x16\n" +
-	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x16\n" +
-	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"V\n" +
+	"\x06sealed\x18\x04 \x01(\fR\x06sealed\"V\n" +
 	"\fPersonAnswer\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12\x14\n" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12\x1a\n" +
@@ -308,12 +183,10 @@ func file_person_proto_rawDescGZIP() []byte {
 	return file_person_proto_rawDescData
 }
 
-var file_person_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_person_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_person_proto_goTypes = []any{
-	(*SignedPersonQuestion)(nil), // 0: shomei.events.SignedPersonQuestion
-	(*PersonQuestion)(nil),       // 1: shomei.events.PersonQuestion
-	(*SealedPersonAnswer)(nil),   // 2: shomei.events.SealedPersonAnswer
-	(*PersonAnswer)(nil),         // 3: shomei.events.PersonAnswer
+	(*PersonQuestion)(nil), // 0: shomei.events.PersonQuestion
+	(*PersonAnswer)(nil),   // 1: shomei.events.PersonAnswer
 }
 var file_person_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -334,7 +207,7 @@ func file_person_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_person_proto_rawDesc), len(file_person_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

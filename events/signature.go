@@ -15,17 +15,6 @@ const (
 	claimContext    = "shomei claim 1\x00"
 	downlinkContext = "shomei downlink 1\x00"
 
-	cardChallengeContext = "shomei card challenge 1\x00"
-	cardAnswerContext    = "shomei card answer 1\x00"
-
-	personQuestionContext = "shomei person question 1\x00"
-	personAnswerContext   = "shomei person answer 1\x00"
-	caseQuestionContext   = "shomei case question 1\x00"
-	caseAnswerContext     = "shomei case answer 1\x00"
-
-	approvalQuestionContext = "shomei approval question 1\x00"
-	approvalAnswerContext   = "shomei approval answer 1\x00"
-
 	vaultRequestContext  = "shomei vault request 1\x00"
 	registerBatchContext = "shomei register batch 1\x00"
 )
@@ -136,121 +125,37 @@ func (s *SealedDownlink) Verify() error {
 	return verify("downlink", s.GetWriter(), DownlinkSigningInput(s.GetSealed()), s.GetSignature())
 }
 
-// SignCardChallenge signs an encoded CardChallenge as the counter.
-func SignCardChallenge(challenge []byte, counter nkeys.KeyPair) (*SignedCardChallenge, error) {
-	_, signature, err := sign(counter, signingInput(cardChallengeContext, challenge))
+// SignQuestion signs an encoded question as the counter. What names the kind of question: "card challenge", "person question".
+func SignQuestion(what string, question []byte, counter nkeys.KeyPair) (*SignedQuestion, error) {
+	_, signature, err := sign(counter, signingInput(contextOf(what), question))
 	if err != nil {
-		return nil, fmt.Errorf("signing a card's challenge: %w", err)
+		return nil, fmt.Errorf("signing a %s: %w", what, err)
 	}
-	return &SignedCardChallenge{Challenge: challenge, Signature: signature}, nil
+	return &SignedQuestion{Question: question, Signature: signature}, nil
 }
 
-// Verify checks that the counter with this public nkey signed the challenge. The error is ErrSignature.
-func (s *SignedCardChallenge) Verify(counter string) error {
-	return verify("card challenge", counter, signingInput(cardChallengeContext, s.GetChallenge()), s.GetSignature())
+// Verify checks that the counter with this public nkey signed the question, as one of that kind. The error is ErrSignature.
+func (s *SignedQuestion) Verify(what, counter string) error {
+	return verify(what, counter, signingInput(contextOf(what), s.GetQuestion()), s.GetSignature())
 }
 
-// SignCardAnswer signs a CardAnswer that is already sealed to its counter.
-func SignCardAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedCardAnswer, error) {
-	public, signature, err := sign(writer, signingInput(cardAnswerContext, sealed))
+// SignAnswer signs an answer that is already sealed to its counter. What names its kind: "person answer".
+func SignAnswer(what string, sealed []byte, writer nkeys.KeyPair) (*SealedAnswer, error) {
+	public, signature, err := sign(writer, signingInput(contextOf(what), sealed))
 	if err != nil {
-		return nil, fmt.Errorf("signing the answer to a card's challenge: %w", err)
+		return nil, fmt.Errorf("signing a %s: %w", what, err)
 	}
-	return &SealedCardAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
+	return &SealedAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
 }
 
-// Verify checks that the writer named in s signed the sealed bytes. The counter decides whether to trust that writer.
-// The error is ErrSignature.
-func (s *SealedCardAnswer) Verify() error {
-	return verify("card answer", s.GetWriter(), signingInput(cardAnswerContext, s.GetSealed()), s.GetSignature())
+// Verify checks that the writer named in s signed the sealed bytes, as an answer of that kind. The counter decides whether to trust
+// that writer. The error is ErrSignature.
+func (s *SealedAnswer) Verify(what string) error {
+	return verify(what, s.GetWriter(), signingInput(contextOf(what), s.GetSealed()), s.GetSignature())
 }
 
-// SignPersonQuestion signs an encoded PersonQuestion as the counter.
-func SignPersonQuestion(question []byte, counter nkeys.KeyPair) (*SignedPersonQuestion, error) {
-	_, signature, err := sign(counter, signingInput(personQuestionContext, question))
-	if err != nil {
-		return nil, fmt.Errorf("signing a question about a person: %w", err)
-	}
-	return &SignedPersonQuestion{Question: question, Signature: signature}, nil
-}
-
-// Verify checks that the counter with this public nkey signed the question. The error is ErrSignature.
-func (s *SignedPersonQuestion) Verify(counter string) error {
-	return verify("person question", counter, signingInput(personQuestionContext, s.GetQuestion()), s.GetSignature())
-}
-
-// SignPersonAnswer signs a PersonAnswer that is already sealed to its counter.
-func SignPersonAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedPersonAnswer, error) {
-	public, signature, err := sign(writer, signingInput(personAnswerContext, sealed))
-	if err != nil {
-		return nil, fmt.Errorf("signing the answer about a person: %w", err)
-	}
-	return &SealedPersonAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
-}
-
-// Verify checks that the writer named in s signed the sealed bytes. The counter decides whether to trust that writer.
-// The error is ErrSignature.
-func (s *SealedPersonAnswer) Verify() error {
-	return verify("person answer", s.GetWriter(), signingInput(personAnswerContext, s.GetSealed()), s.GetSignature())
-}
-
-// SignCaseQuestion signs an encoded CaseQuestion as the counter.
-func SignCaseQuestion(question []byte, counter nkeys.KeyPair) (*SignedCaseQuestion, error) {
-	_, signature, err := sign(counter, signingInput(caseQuestionContext, question))
-	if err != nil {
-		return nil, fmt.Errorf("signing a question about a case: %w", err)
-	}
-	return &SignedCaseQuestion{Question: question, Signature: signature}, nil
-}
-
-// Verify checks that the counter with this public nkey signed the question. The error is ErrSignature.
-func (s *SignedCaseQuestion) Verify(counter string) error {
-	return verify("case question", counter, signingInput(caseQuestionContext, s.GetQuestion()), s.GetSignature())
-}
-
-// SignCaseAnswer signs a CaseAnswer that is already sealed to its counter.
-func SignCaseAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedCaseAnswer, error) {
-	public, signature, err := sign(writer, signingInput(caseAnswerContext, sealed))
-	if err != nil {
-		return nil, fmt.Errorf("signing the answer about a case: %w", err)
-	}
-	return &SealedCaseAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
-}
-
-// Verify checks that the writer named in s signed the sealed bytes. The counter decides whether to trust that writer.
-// The error is ErrSignature.
-func (s *SealedCaseAnswer) Verify() error {
-	return verify("case answer", s.GetWriter(), signingInput(caseAnswerContext, s.GetSealed()), s.GetSignature())
-}
-
-// SignApprovalQuestion signs an encoded ApprovalQuestion as the counter.
-func SignApprovalQuestion(question []byte, counter nkeys.KeyPair) (*SignedApprovalQuestion, error) {
-	_, signature, err := sign(counter, signingInput(approvalQuestionContext, question))
-	if err != nil {
-		return nil, fmt.Errorf("signing a question about acts that wait: %w", err)
-	}
-	return &SignedApprovalQuestion{Question: question, Signature: signature}, nil
-}
-
-// Verify checks that the counter with this public nkey signed the question. The error is ErrSignature.
-func (s *SignedApprovalQuestion) Verify(counter string) error {
-	return verify("approval question", counter, signingInput(approvalQuestionContext, s.GetQuestion()), s.GetSignature())
-}
-
-// SignApprovalAnswer signs an ApprovalAnswer that is already sealed to its counter.
-func SignApprovalAnswer(sealed []byte, writer nkeys.KeyPair) (*SealedApprovalAnswer, error) {
-	public, signature, err := sign(writer, signingInput(approvalAnswerContext, sealed))
-	if err != nil {
-		return nil, fmt.Errorf("signing the answer about acts that wait: %w", err)
-	}
-	return &SealedApprovalAnswer{Sealed: sealed, Writer: public, Signature: signature}, nil
-}
-
-// Verify checks that the writer named in s signed the sealed bytes. The counter decides whether to trust that writer.
-// The error is ErrSignature.
-func (s *SealedApprovalAnswer) Verify() error {
-	return verify("approval answer", s.GetWriter(), signingInput(approvalAnswerContext, s.GetSealed()), s.GetSignature())
-}
+// contextOf returns the context of a kind of question or answer.
+func contextOf(what string) string { return "shomei " + what + " 1\x00" }
 
 // SignVaultRequest signs an encoded VaultRequest as the service that asks.
 func SignVaultRequest(request []byte, writer nkeys.KeyPair) (*SignedVaultRequest, error) {

@@ -41,6 +41,8 @@ const (
 	VaultOutcome_VAULT_OUTCOME_MISSING VaultOutcome = 6
 	// The vault could not do it now; its own log says why.
 	VaultOutcome_VAULT_OUTCOME_FAILED VaultOutcome = 7
+	// The index of names is being made from the log.
+	VaultOutcome_VAULT_OUTCOME_INDEXING VaultOutcome = 8
 )
 
 // Enum value maps for VaultOutcome.
@@ -54,6 +56,7 @@ var (
 		5: "VAULT_OUTCOME_NO_KEY",
 		6: "VAULT_OUTCOME_MISSING",
 		7: "VAULT_OUTCOME_FAILED",
+		8: "VAULT_OUTCOME_INDEXING",
 	}
 	VaultOutcome_value = map[string]int32{
 		"VAULT_OUTCOME_UNSPECIFIED": 0,
@@ -64,6 +67,7 @@ var (
 		"VAULT_OUTCOME_NO_KEY":      5,
 		"VAULT_OUTCOME_MISSING":     6,
 		"VAULT_OUTCOME_FAILED":      7,
+		"VAULT_OUTCOME_INDEXING":    8,
 	}
 )
 
@@ -241,6 +245,7 @@ type VaultCall struct {
 	//	*VaultCall_Open
 	//	*VaultCall_Renew
 	//	*VaultCall_Status
+	//	*VaultCall_Find
 	Verb          isVaultCall_Verb `protobuf_oneof:"verb"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -326,6 +331,15 @@ func (x *VaultCall) GetStatus() *VaultStatus {
 	return nil
 }
 
+func (x *VaultCall) GetFind() *VaultFind {
+	if x != nil {
+		if x, ok := x.Verb.(*VaultCall_Find); ok {
+			return x.Find
+		}
+	}
+	return nil
+}
+
 type isVaultCall_Verb interface {
 	isVaultCall_Verb()
 }
@@ -346,6 +360,10 @@ type VaultCall_Status struct {
 	Status *VaultStatus `protobuf:"bytes,5,opt,name=status,proto3,oneof"`
 }
 
+type VaultCall_Find struct {
+	Find *VaultFind `protobuf:"bytes,6,opt,name=find,proto3,oneof"`
+}
+
 func (*VaultCall_Seal) isVaultCall_Verb() {}
 
 func (*VaultCall_Open) isVaultCall_Verb() {}
@@ -353,6 +371,8 @@ func (*VaultCall_Open) isVaultCall_Verb() {}
 func (*VaultCall_Renew) isVaultCall_Verb() {}
 
 func (*VaultCall_Status) isVaultCall_Verb() {}
+
+func (*VaultCall_Find) isVaultCall_Verb() {}
 
 // VaultBinding is the one place in the log where sealed data stands.
 type VaultBinding struct {
@@ -625,6 +645,59 @@ func (x *VaultStatus) GetKeyVersion() uint32 {
 	return 0
 }
 
+// VaultFind asks who has a name, or furigana, and a date of birth. It is about no person yet.
+type VaultFind struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	BirthDate     string                 `protobuf:"bytes,2,opt,name=birth_date,json=birthDate,proto3" json:"birth_date,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VaultFind) Reset() {
+	*x = VaultFind{}
+	mi := &file_vault_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VaultFind) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VaultFind) ProtoMessage() {}
+
+func (x *VaultFind) ProtoReflect() protoreflect.Message {
+	mi := &file_vault_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VaultFind.ProtoReflect.Descriptor instead.
+func (*VaultFind) Descriptor() ([]byte, []int) {
+	return file_vault_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *VaultFind) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VaultFind) GetBirthDate() string {
+	if x != nil {
+		return x.BirthDate
+	}
+	return ""
+}
+
 // SealedVaultAnswer answers a SignedVaultRequest.
 type SealedVaultAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -643,7 +716,7 @@ type SealedVaultAnswer struct {
 
 func (x *SealedVaultAnswer) Reset() {
 	*x = SealedVaultAnswer{}
-	mi := &file_vault_proto_msgTypes[8]
+	mi := &file_vault_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -655,7 +728,7 @@ func (x *SealedVaultAnswer) String() string {
 func (*SealedVaultAnswer) ProtoMessage() {}
 
 func (x *SealedVaultAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_vault_proto_msgTypes[8]
+	mi := &file_vault_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -668,7 +741,7 @@ func (x *SealedVaultAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedVaultAnswer.ProtoReflect.Descriptor instead.
 func (*SealedVaultAnswer) Descriptor() ([]byte, []int) {
-	return file_vault_proto_rawDescGZIP(), []int{8}
+	return file_vault_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SealedVaultAnswer) GetSealed() []byte {
@@ -698,15 +771,17 @@ type VaultAnswer struct {
 	// why is the reason of a refusal, in English.
 	Why string `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
 	// sealed is what VaultSeal asked for, plaintext what VaultOpen did.
-	Sealed        *Sealed `protobuf:"bytes,3,opt,name=sealed,proto3" json:"sealed,omitempty"`
-	Plaintext     []byte  `protobuf:"bytes,4,opt,name=plaintext,proto3" json:"plaintext,omitempty"`
+	Sealed    *Sealed `protobuf:"bytes,3,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	Plaintext []byte  `protobuf:"bytes,4,opt,name=plaintext,proto3" json:"plaintext,omitempty"`
+	// found are the ids of those whom VaultFind asked for.
+	Found         []string `protobuf:"bytes,5,rep,name=found,proto3" json:"found,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VaultAnswer) Reset() {
 	*x = VaultAnswer{}
-	mi := &file_vault_proto_msgTypes[9]
+	mi := &file_vault_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +793,7 @@ func (x *VaultAnswer) String() string {
 func (*VaultAnswer) ProtoMessage() {}
 
 func (x *VaultAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_vault_proto_msgTypes[9]
+	mi := &file_vault_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +806,7 @@ func (x *VaultAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VaultAnswer.ProtoReflect.Descriptor instead.
 func (*VaultAnswer) Descriptor() ([]byte, []int) {
-	return file_vault_proto_rawDescGZIP(), []int{9}
+	return file_vault_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *VaultAnswer) GetOutcome() VaultOutcome {
@@ -762,6 +837,13 @@ func (x *VaultAnswer) GetPlaintext() []byte {
 	return nil
 }
 
+func (x *VaultAnswer) GetFound() []string {
+	if x != nil {
+		return x.Found
+	}
+	return nil
+}
+
 var File_vault_proto protoreflect.FileDescriptor
 
 const file_vault_proto_rawDesc = "" +
@@ -776,13 +858,14 @@ const file_vault_proto_rawDesc = "" +
 	"\amade_ms\x18\x02 \x01(\x03R\x06madeMs\x12\x1d\n" +
 	"\n" +
 	"answer_key\x18\x03 \x01(\fR\tanswerKey\x12\x16\n" +
-	"\x06sealed\x18\x04 \x01(\fR\x06sealed\"\xf4\x01\n" +
+	"\x06sealed\x18\x04 \x01(\fR\x06sealed\"\xa4\x02\n" +
 	"\tVaultCall\x12\x16\n" +
 	"\x06person\x18\x01 \x01(\tR\x06person\x12.\n" +
 	"\x04seal\x18\x02 \x01(\v2\x18.shomei.events.VaultSealH\x00R\x04seal\x12.\n" +
 	"\x04open\x18\x03 \x01(\v2\x18.shomei.events.VaultOpenH\x00R\x04open\x121\n" +
 	"\x05renew\x18\x04 \x01(\v2\x19.shomei.events.VaultRenewH\x00R\x05renew\x124\n" +
-	"\x06status\x18\x05 \x01(\v2\x1a.shomei.events.VaultStatusH\x00R\x06statusB\x06\n" +
+	"\x06status\x18\x05 \x01(\v2\x1a.shomei.events.VaultStatusH\x00R\x06status\x12.\n" +
+	"\x04find\x18\x06 \x01(\v2\x18.shomei.events.VaultFindH\x00R\x04findB\x06\n" +
 	"\x04verb\"P\n" +
 	"\fVaultBinding\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
@@ -801,16 +884,21 @@ const file_vault_proto_rawDesc = "" +
 	"\vVaultStatus\x12!\n" +
 	"\frecord_class\x18\x01 \x01(\tR\vrecordClass\x12\x1f\n" +
 	"\vkey_version\x18\x02 \x01(\rR\n" +
-	"keyVersion\"Y\n" +
+	"keyVersion\">\n" +
+	"\tVaultFind\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"birth_date\x18\x02 \x01(\tR\tbirthDate\"Y\n" +
 	"\x11SealedVaultAnswer\x12\x16\n" +
 	"\x06sealed\x18\x01 \x01(\fR\x06sealed\x12\x18\n" +
 	"\arefused\x18\x02 \x01(\tR\arefused\x12\x12\n" +
-	"\x04busy\x18\x03 \x01(\bR\x04busy\"\xa3\x01\n" +
+	"\x04busy\x18\x03 \x01(\bR\x04busy\"\xb9\x01\n" +
 	"\vVaultAnswer\x125\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x1b.shomei.events.VaultOutcomeR\aoutcome\x12\x10\n" +
 	"\x03why\x18\x02 \x01(\tR\x03why\x12-\n" +
 	"\x06sealed\x18\x03 \x01(\v2\x15.shomei.events.SealedR\x06sealed\x12\x1c\n" +
-	"\tplaintext\x18\x04 \x01(\fR\tplaintext*\xe4\x01\n" +
+	"\tplaintext\x18\x04 \x01(\fR\tplaintext\x12\x14\n" +
+	"\x05found\x18\x05 \x03(\tR\x05found*\x80\x02\n" +
 	"\fVaultOutcome\x12\x1d\n" +
 	"\x19VAULT_OUTCOME_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12VAULT_OUTCOME_DONE\x10\x01\x12\x19\n" +
@@ -819,7 +907,8 @@ const file_vault_proto_rawDesc = "" +
 	"\x15VAULT_OUTCOME_BINDING\x10\x04\x12\x18\n" +
 	"\x14VAULT_OUTCOME_NO_KEY\x10\x05\x12\x19\n" +
 	"\x15VAULT_OUTCOME_MISSING\x10\x06\x12\x18\n" +
-	"\x14VAULT_OUTCOME_FAILED\x10\aB\x0fZ\rshomei/eventsb\x06proto3"
+	"\x14VAULT_OUTCOME_FAILED\x10\a\x12\x1a\n" +
+	"\x16VAULT_OUTCOME_INDEXING\x10\bB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_vault_proto_rawDescOnce sync.Once
@@ -834,7 +923,7 @@ func file_vault_proto_rawDescGZIP() []byte {
 }
 
 var file_vault_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_vault_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_vault_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_vault_proto_goTypes = []any{
 	(VaultOutcome)(0),          // 0: shomei.events.VaultOutcome
 	(*SignedVaultRequest)(nil), // 1: shomei.events.SignedVaultRequest
@@ -845,25 +934,27 @@ var file_vault_proto_goTypes = []any{
 	(*VaultOpen)(nil),          // 6: shomei.events.VaultOpen
 	(*VaultRenew)(nil),         // 7: shomei.events.VaultRenew
 	(*VaultStatus)(nil),        // 8: shomei.events.VaultStatus
-	(*SealedVaultAnswer)(nil),  // 9: shomei.events.SealedVaultAnswer
-	(*VaultAnswer)(nil),        // 10: shomei.events.VaultAnswer
-	(*Sealed)(nil),             // 11: shomei.events.Sealed
+	(*VaultFind)(nil),          // 9: shomei.events.VaultFind
+	(*SealedVaultAnswer)(nil),  // 10: shomei.events.SealedVaultAnswer
+	(*VaultAnswer)(nil),        // 11: shomei.events.VaultAnswer
+	(*Sealed)(nil),             // 12: shomei.events.Sealed
 }
 var file_vault_proto_depIdxs = []int32{
 	5,  // 0: shomei.events.VaultCall.seal:type_name -> shomei.events.VaultSeal
 	6,  // 1: shomei.events.VaultCall.open:type_name -> shomei.events.VaultOpen
 	7,  // 2: shomei.events.VaultCall.renew:type_name -> shomei.events.VaultRenew
 	8,  // 3: shomei.events.VaultCall.status:type_name -> shomei.events.VaultStatus
-	4,  // 4: shomei.events.VaultSeal.binding:type_name -> shomei.events.VaultBinding
-	4,  // 5: shomei.events.VaultOpen.binding:type_name -> shomei.events.VaultBinding
-	11, // 6: shomei.events.VaultOpen.sealed:type_name -> shomei.events.Sealed
-	0,  // 7: shomei.events.VaultAnswer.outcome:type_name -> shomei.events.VaultOutcome
-	11, // 8: shomei.events.VaultAnswer.sealed:type_name -> shomei.events.Sealed
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	9,  // 4: shomei.events.VaultCall.find:type_name -> shomei.events.VaultFind
+	4,  // 5: shomei.events.VaultSeal.binding:type_name -> shomei.events.VaultBinding
+	4,  // 6: shomei.events.VaultOpen.binding:type_name -> shomei.events.VaultBinding
+	12, // 7: shomei.events.VaultOpen.sealed:type_name -> shomei.events.Sealed
+	0,  // 8: shomei.events.VaultAnswer.outcome:type_name -> shomei.events.VaultOutcome
+	12, // 9: shomei.events.VaultAnswer.sealed:type_name -> shomei.events.Sealed
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_vault_proto_init() }
@@ -877,6 +968,7 @@ func file_vault_proto_init() {
 		(*VaultCall_Open)(nil),
 		(*VaultCall_Renew)(nil),
 		(*VaultCall_Status)(nil),
+		(*VaultCall_Find)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -884,7 +976,7 @@ func file_vault_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vault_proto_rawDesc), len(file_vault_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -9,6 +9,7 @@ office sammu
 
 person 花子
   name 山武 花子
+  furigana さんむ はなこ
   birth 1980-12-20
   sex female
   address 千葉県山武市殿台296番地

@@ -46,15 +46,20 @@ func Because(why string) Seal {
 // errRepeated: the look would hide behind an earlier one.
 var errRepeated = errors.New("the id of this look was used before, so it was not recorded")
 
-// Record appends a look to an access history. Whoever gets an error shows nothing.
-func Record(ctx context.Context, log *eventlog.Log, keys dossier.Keys, env eventlog.Envelope, id string, look *events.RecordOpened, why Seal) error {
-	outcome, err := log.Update(ctx, events.KindAccess, id, env, func(head eventlog.Head) (_ []*events.Event, err error) {
+// Record appends looks to an access history, in one commit; a reason stands with the first. Whoever gets an error shows nothing.
+func Record(
+	ctx context.Context, log *eventlog.Log, keys dossier.Keys, env eventlog.Envelope, id string, why Seal, looks ...*events.RecordOpened,
+) error {
+	outcome, err := log.Update(ctx, events.KindAccess, id, env, func(head eventlog.Head) (list []*events.Event, err error) {
 		if why != nil {
-			if look.SealedWhy, err = why(dossier.Sealer{Vault: keys, Subscriber: id, Revision: head.Revision + 1}); err != nil {
+			if looks[0].SealedWhy, err = why(dossier.Sealer{Vault: keys, Subscriber: id, Revision: head.Revision + 1}); err != nil {
 				return nil, err
 			}
 		}
-		return []*events.Event{events.New(look)}, nil
+		for _, look := range looks {
+			list = append(list, events.New(look))
+		}
+		return list, nil
 	})
 	if err != nil {
 		return fmt.Errorf("recording who looks: %w", err)

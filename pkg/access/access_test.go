@@ -54,7 +54,7 @@ func by(kind events.ActorKind, officer, office string) eventlog.Envelope {
 func (h *history) looks(officer, office, person string) {
 	h.Helper()
 	err := access.Record(h.Context(), h.log, nil, by(events.ActorKind_ACTOR_KIND_CLERK, officer, office), access.ID(office, officer),
-		&events.RecordOpened{Subscriber: person, Purpose: "history shown"}, nil)
+		nil, &events.RecordOpened{Subscriber: person, Purpose: "history shown"})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestLooksWithoutAnAct(t *testing.T) {
 func TestALookThatIsNotRecordedIsAnError(t *testing.T) {
 	h := newHistory(t)
 	env, look := by(events.ActorKind_ACTOR_KIND_OPERATOR, "017", ""), &events.RecordOpened{Subscriber: "a"}
-	record := func(ctx context.Context) error { return access.Record(ctx, h.log, nil, env, "operator-017", look, nil) }
+	record := func(ctx context.Context) error { return access.Record(ctx, h.log, nil, env, "operator-017", nil, look) }
 	if err := record(t.Context()); err != nil {
 		t.Fatal(err)
 	}

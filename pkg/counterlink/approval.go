@@ -2,17 +2,13 @@ package counterlink
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 
 	"shomei/events"
 )
 
 // ApprovalRequest is a counter's question about acts that wait for a second officer: all of its office, or the one named.
 type ApprovalRequest struct {
-	Counter, Office, Officer string
-	// ID is of this question alone.
-	ID       string
+	Asker
 	Approval string
 }
 
@@ -26,47 +22,19 @@ type Waiting struct {
 // Approvals asks the centre which acts of the counter's office wait for a second officer and, with an approval's id, what that
 // one is. Any error means that the centre could not be asked.
 func (c PersonClient) Approvals(ctx context.Context, officer, approval string) (Waiting, error) {
-	nonce := make([]byte, nonceSize)
-	rand.Read(nonce)
-	question, err := events.Encode(&events.ApprovalQuestion{Counter: c.Counter, Nonce: nonce, Officer: officer, Approval: approval})
-	if err != nil {
-		return Waiting{}, err
-	}
-	data, err := signed(question, c.Key, events.SignApprovalQuestion)
-	if err != nil {
-		return Waiting{}, err
-	}
-	reply, err := approvalExchange.ask(ctx, c.Conn, c.Counter, data)
-	if err != nil {
-		return Waiting{}, fmt.Errorf("asking the hub for acts that wait: %w", err)
-	}
-	a := &events.ApprovalAnswer{}
-	if err := approvalExchange.open(c.CardClient, nonce, reply, &events.SealedApprovalAnswer{}, a); err != nil {
-		return Waiting{}, err
-	}
-	return Waiting{Open: a.GetOpen(), Claim: a.GetClaim(), Personal: a.GetPersonal()}, nil
+	told := &events.ApprovalAnswer{}
+	err := approvalExchange.put(ctx, c.CardClient, &events.ApprovalQuestion{
+		Counter: c.Counter, Nonce: newNonce(), Officer: officer, Approval: approval,
+	}, told)
+	return Waiting{Open: told.GetOpen(), Claim: told.GetClaim(), Personal: told.GetPersonal()}, err
 }
 
 // AnswerApprovals answers questions about acts that wait until ctx ends, one at a time for each counter. Questions with an error
 // are dropped: to the counter, the centre can't be asked then.
-func (h *Links) AnswerApprovals(ctx context.Context, answer func(context.Context, ApprovalRequest) (Waiting, error)) error {
-	return h.answerCounters(ctx, approvalExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
-		asked, q := &events.SignedApprovalQuestion{}, &events.ApprovalQuestion{}
-		if err := approvalExchange.parse(counter, enrolment, question, asked, asked.GetQuestion, q); err != nil {
-			return nil, err
-		}
-		found, err := answer(ctx, ApprovalRequest{
-			Counter: counter, Office: enrolment.Office, Officer: q.GetOfficer(), ID: fmt.Sprintf("%x", q.GetNonce()), Approval: q.GetApproval(),
-		})
-		if err != nil {
-			return nil, err
-		}
-		sealed, err := approvalExchange.seal(counter, enrolment, &events.ApprovalAnswer{
-			Nonce: q.GetNonce(), Open: found.Open, Claim: found.Claim, Personal: found.Personal,
-		})
-		if err != nil {
-			return nil, err
-		}
-		return signed(sealed, h.cfg.Writer, events.SignApprovalAnswer)
+func (h *Links) AnswerApprovals(ctx context.Context, find func(context.Context, ApprovalRequest) (Waiting, error)) error {
+	empty := func() *events.ApprovalQuestion { return &events.ApprovalQuestion{} }
+	return answerOfficers(ctx, h, approvalExchange, withPages, empty, func(ctx context.Context, asker Asker, q *events.ApprovalQuestion) (answer, error) {
+		found, err := find(ctx, ApprovalRequest{asker, q.GetApproval()})
+		return &events.ApprovalAnswer{Nonce: q.GetNonce(), Open: found.Open, Claim: found.Claim, Personal: found.Personal}, err
 	})
 }

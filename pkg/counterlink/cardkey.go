@@ -1,7 +1,6 @@
 package counterlink
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -25,25 +24,11 @@ type CardRequest struct {
 // RolesWithCards lists the roles that work on cards; the others get nothing that concerns one.
 var RolesWithCards = []string{"counter", "factory"}
 
-// signCardRequest encodes a request and signs it as the counter; the nonce binds the answer to it.
-func signCardRequest(key nkeys.KeyPair, r CardRequest) (nonce, data []byte, err error) {
-	nonce = make([]byte, nonceSize)
-	rand.Read(nonce)
-	challenge, err := events.Encode(&events.CardChallenge{
-		Counter: r.Counter, Nonce: nonce, Command: r.Command, Card: r.Challenge.Card, Key: r.Challenge.Key, Random: r.Challenge.Random,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	data, err = signed(challenge, key, events.SignCardChallenge)
-	return nonce, data, err
-}
-
 // parseCardRequest verifies a request from a counter's subject. Its errors are events.ErrMalformed, events.ErrSignature
 // and ErrMisaddressed.
 func parseCardRequest(counter string, enrolment Enrolment, data []byte) (r CardRequest, nonce []byte, err error) {
-	asked, c := &events.SignedCardChallenge{}, &events.CardChallenge{}
-	if err := cardExchange.parse(counter, enrolment, data, asked, asked.GetChallenge, c); err != nil {
+	c := &events.CardChallenge{}
+	if err := cardExchange.parse(counter, enrolment, data, c); err != nil {
 		return r, nil, err
 	}
 	r = CardRequest{
@@ -61,20 +46,11 @@ func sealCardAnswer(writer nkeys.KeyPair, enrolment Enrolment, counter string, n
 	if refusal != nil {
 		answer = &events.CardAnswer{Nonce: nonce, Refused: refusal.Error()}
 	}
-	sealed, err := cardExchange.seal(counter, enrolment, answer)
-	if err != nil {
-		return nil, err
-	}
-	return signed(sealed, writer, events.SignCardAnswer)
+	return cardExchange.sealTo(counter, enrolment, writer, answer)
 }
 
-// openAnswer verifies and opens the answer to the request with that nonce. Its errors are events.ErrMalformed,
-// events.ErrSignature, ErrSealed and ErrCardRefused.
-func (c CardClient) openAnswer(nonce, data []byte) (card.Answer, error) {
-	a := &events.CardAnswer{}
-	if err := cardExchange.open(c, nonce, data, &events.SealedCardAnswer{}, a); err != nil {
-		return card.Answer{}, err
-	}
+// openedCard returns what the centre answers. The error is ErrCardRefused.
+func openedCard(a *events.CardAnswer) (card.Answer, error) {
 	if a.GetRefused() != "" {
 		return card.Answer{}, fmt.Errorf("%w: %s", ErrCardRefused, a.GetRefused())
 	}

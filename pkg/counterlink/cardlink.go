@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"shomei/events"
 	"shomei/pkg/card"
 )
 
@@ -29,15 +30,14 @@ type CardClient struct {
 // Open asks the centre for the answer to a card's challenge, for a command. ErrCardRefused is a refusal; any other
 // error means that the centre could not be asked.
 func (c CardClient) Open(ctx context.Context, command string, challenge card.Challenge) (card.Answer, error) {
-	nonce, data, err := signCardRequest(c.Key, CardRequest{Counter: c.Counter, Command: command, Challenge: challenge})
+	told := &events.CardAnswer{}
+	err := cardExchange.put(ctx, c, &events.CardChallenge{
+		Counter: c.Counter, Nonce: newNonce(), Command: command, Card: challenge.Card, Key: challenge.Key, Random: challenge.Random,
+	}, told)
 	if err != nil {
 		return card.Answer{}, err
 	}
-	reply, err := cardExchange.ask(ctx, c.Conn, c.Counter, data)
-	if err != nil {
-		return card.Answer{}, fmt.Errorf("asking the hub to open card %s: %w", challenge.Card, err)
-	}
-	return c.openAnswer(nonce, reply)
+	return openedCard(told)
 }
 
 // AnswerCards answers card requests until ctx ends, one at a time for each counter. Errors of answer that wrap

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/hpke"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,25 +25,59 @@ import (
 type exchange struct {
 	what string // names the question in errors and logs
 	word string // the last token of its subject
-	info string // what the answer is sealed under, followed by the counter
+	// asks and answers name what is signed (events.SignQuestion, events.SignAnswer).
+	asks, answers string
 }
 
 var (
-	cardExchange   = exchange{"card request", sayCard, "shomei card answer 1\x00"}
-	personExchange = exchange{"question about a person", sayPerson, "shomei person answer 1\x00"}
-	caseExchange   = exchange{"question about a case", sayCase, "shomei case answer 1\x00"}
-
-	approvalExchange = exchange{"question about acts that wait", sayApproval, "shomei approval answer 1\x00"}
+	cardExchange     = exchange{"card request", sayCard, "card challenge", "card answer"}
+	personExchange   = exchangeOf("question about a person", sayPerson)
+	caseExchange     = exchangeOf("question about a case", sayCase)
+	approvalExchange = exchangeOf("question about acts that wait", sayApproval)
+	findExchange     = exchangeOf("search for a person", sayFind)
 )
+
+func exchangeOf(what, word string) exchange {
+	return exchange{what, word, word + " question", word + " answer"}
+}
 
 const nonceSize = 16
 
+func newNonce() []byte {
+	nonce := make([]byte, nonceSize)
+	rand.Read(nonce)
+	return nonce
+}
+
 func (e exchange) subject(counter string) string { return ClaimSubject(counter) + "." + e.word }
 
-func (e exchange) sealInfo(counter string) []byte { return []byte(e.info + counter) }
+func (e exchange) sealInfo(counter string) []byte {
+	return []byte("shomei " + e.answers + " 1\x00" + counter)
+}
 
-// ask sends an encoded question and returns the raw answer.
-func (e exchange) ask(ctx context.Context, conn *nats.Conn, counter string, question []byte) ([]byte, error) {
+// put asks a question and opens the answer to it. Any error means that the centre could not be asked.
+func (e exchange) put(ctx context.Context, c CardClient, q question, into answer) error {
+	encoded, err := events.Encode(q)
+	if err != nil {
+		return err
+	}
+	signed, err := events.SignQuestion(e.asks, encoded, c.Key)
+	if err != nil {
+		return err
+	}
+	data, err := events.Encode(signed)
+	if err != nil {
+		return err
+	}
+	reply, err := e.send(ctx, c.Conn, c.Counter, data)
+	if err != nil {
+		return fmt.Errorf("asking the hub a %s: %w", e.what, err)
+	}
+	return e.open(c, q.GetNonce(), reply, into)
+}
+
+// send sends an encoded question and returns the raw answer.
+func (e exchange) send(ctx context.Context, conn *nats.Conn, counter string, question []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	reply, err := conn.RequestWithContext(ctx, e.subject(counter), question)
@@ -54,38 +90,26 @@ func (e exchange) ask(ctx context.Context, conn *nats.Conn, counter string, ques
 	return reply.Data, nil
 }
 
-// parse verifies a question from a counter's subject into signed, and decodes what body then returns into question. Its
-// errors are events.ErrMalformed, events.ErrSignature and ErrMisaddressed.
-func (e exchange) parse(
-	counter string,
-	enrolment Enrolment,
-	data []byte,
-	signed signedQuestion,
-	body func() []byte,
-	question question,
-) error {
+// parse verifies a question from a counter's subject and decodes it. Its errors are events.ErrMalformed, events.ErrSignature and
+// ErrMisaddressed.
+func (e exchange) parse(counter string, enrolment Enrolment, data []byte, into question) error {
+	signed := &events.SignedQuestion{}
 	if err := proto.Unmarshal(data, signed); err != nil {
 		return fmt.Errorf("%s: %w: %w", e.what, err, events.ErrMalformed)
 	}
-	if err := signed.Verify(enrolment.PublicKey); err != nil {
+	if err := signed.Verify(e.asks, enrolment.PublicKey); err != nil {
 		return err
 	}
-	if err := proto.Unmarshal(body(), question); err != nil {
+	if err := proto.Unmarshal(signed.GetQuestion(), into); err != nil {
 		return fmt.Errorf("%s: %w: %w", e.what, err, events.ErrMalformed)
 	}
-	if question.GetCounter() != counter {
-		return fmt.Errorf("a %s of counter %.60q on the subject of %s: %w", e.what, question.GetCounter(), counter, ErrMisaddressed)
+	if into.GetCounter() != counter {
+		return fmt.Errorf("a %s of counter %.60q on the subject of %s: %w", e.what, into.GetCounter(), counter, ErrMisaddressed)
 	}
-	if len(question.GetNonce()) != nonceSize {
-		return fmt.Errorf("a %s with a nonce of %d bytes: %w", e.what, len(question.GetNonce()), events.ErrMalformed)
+	if len(into.GetNonce()) != nonceSize {
+		return fmt.Errorf("a %s with a nonce of %d bytes: %w", e.what, len(into.GetNonce()), events.ErrMalformed)
 	}
 	return nil
-}
-
-// signedQuestion is a question as sent by a counter.
-type signedQuestion interface {
-	proto.Message
-	Verify(counter string) error
 }
 
 // question is the part that the counter signs.
@@ -95,13 +119,57 @@ type question interface {
 	GetNonce() []byte
 }
 
-// signed encodes what sign makes of a question or a sealed answer.
-func signed[S proto.Message](data []byte, key nkeys.KeyPair, sign func([]byte, nkeys.KeyPair) (S, error)) ([]byte, error) {
-	s, err := sign(data, key)
+// An Asker is who asks the centre a question from a counter.
+type Asker struct {
+	Counter, Office, Officer string
+	// Role is the counter's.
+	Role string
+	// ID is of this question alone.
+	ID string
+}
+
+// officersQuestion is a question in an officer's name.
+type officersQuestion interface {
+	question
+	GetOfficer() string
+}
+
+// answerOfficers answers questions of counters of some roles until ctx ends, one at a time for each counter. Questions of others are
+// dropped, and so are those with an error: to the counter, the centre can't be asked then.
+func answerOfficers[Q officersQuestion](
+	ctx context.Context, h *Links, e exchange, roles []string, empty func() Q, reply func(context.Context, Asker, Q) (answer, error),
+) error {
+	return h.answer(ctx, e, func(ctx context.Context, counter string, enrolment Enrolment, data []byte) ([]byte, error) {
+		if !slices.Contains(roles, enrolment.Role) {
+			return nil, fmt.Errorf("a %s by a %s: %w", e.what, enrolment.Role, ErrMisaddressed)
+		}
+		q := empty()
+		if err := e.parse(counter, enrolment, data, q); err != nil {
+			return nil, err
+		}
+		asker := Asker{counter, enrolment.Office, q.GetOfficer(), enrolment.Role, hex.EncodeToString(q.GetNonce())}
+		told, err := reply(ctx, asker, q)
+		if err != nil {
+			return nil, err
+		}
+		return e.sealTo(counter, enrolment, h.cfg.Writer, told)
+	})
+}
+
+// withPages are the roles of those who ask at a counter's pages.
+var withPages = []string{"counter"}
+
+// sealTo encodes an answer, seals it to the counter that asked, and signs it.
+func (e exchange) sealTo(counter string, enrolment Enrolment, writer nkeys.KeyPair, told proto.Message) ([]byte, error) {
+	sealed, err := e.seal(counter, enrolment, told)
 	if err != nil {
 		return nil, err
 	}
-	return events.Encode(s)
+	signed, err := events.SignAnswer(e.answers, sealed, writer)
+	if err != nil {
+		return nil, err
+	}
+	return events.Encode(signed)
 }
 
 // seal encodes an answer and seals it to the counter that asked.
@@ -122,16 +190,17 @@ func (e exchange) seal(counter string, enrolment Enrolment, answer proto.Message
 	return sealed, nil
 }
 
-// open verifies the answer to the question with that nonce into sealed, and opens it into answer. Its errors are
-// events.ErrMalformed, events.ErrSignature and ErrSealed.
-func (e exchange) open(c CardClient, nonce, data []byte, sealed sealedAnswer, answer answer) error {
+// open verifies the answer to the question with that nonce and opens it. Its errors are events.ErrMalformed,
+// events.ErrSignature and ErrSealed.
+func (e exchange) open(c CardClient, nonce, data []byte, into answer) error {
+	sealed := &events.SealedAnswer{}
 	if err := proto.Unmarshal(data, sealed); err != nil {
 		return fmt.Errorf("answer to a %s: %w: %w", e.what, err, events.ErrMalformed)
 	}
 	if !slices.Contains(c.Writers, sealed.GetWriter()) {
 		return fmt.Errorf("a %s answered by %.60q, which is none of the hub's writers: %w", e.what, sealed.GetWriter(), events.ErrSignature)
 	}
-	if err := sealed.Verify(); err != nil {
+	if err := sealed.Verify(e.answers); err != nil {
 		return err
 	}
 	plain, err := hpke.Open(c.SealKey, sealKDF(), sealAEAD(), e.sealInfo(c.Counter), sealed.GetSealed())
@@ -139,18 +208,10 @@ func (e exchange) open(c CardClient, nonce, data []byte, sealed sealedAnswer, an
 		return fmt.Errorf("answer to a %s of counter %s: %w", e.what, c.Counter, ErrSealed)
 	}
 	defer clear(plain)
-	if err := proto.Unmarshal(plain, answer); err != nil || !bytes.Equal(answer.GetNonce(), nonce) {
+	if err := proto.Unmarshal(plain, into); err != nil || !bytes.Equal(into.GetNonce(), nonce) {
 		return fmt.Errorf("answer to another %s: %w", e.what, errors.Join(err, events.ErrMalformed))
 	}
 	return nil
-}
-
-// sealedAnswer is an answer as sent by the hub.
-type sealedAnswer interface {
-	proto.Message
-	GetWriter() string
-	GetSealed() []byte
-	Verify() error
 }
 
 // answer is the part that the hub seals.

@@ -315,9 +315,9 @@ func (g *guard) said(m *nats.Msg) {
 	switch kind := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]; {
 	case kind == sayHello:
 		g.greet(m)
-	case kind == sayCard: // signed, as are the next two; the card's own commits bound it
+	case kind == sayCard: // signed, as are the next four; the card's own commits bound it
 		g.ask(kind, m)
-	case kind == sayPerson, kind == sayCase, kind == sayApproval:
+	case kind == sayPerson, kind == sayCase, kind == sayApproval, kind == sayFind:
 		if wait := spend(time.Now(), 1, g.limits.questions); wait > 0 {
 			g.busy(m, wait)
 			return

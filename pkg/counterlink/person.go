@@ -3,24 +3,19 @@ package counterlink
 import (
 	"context"
 	"crypto/hpke"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nkeys"
-
 	"shomei/events"
 )
 
-// PersonRequest is a counter's question about a person. Personal is sealed to the hub; OpenPersonal opens it under ID.
+// PersonRequest is a counter's question about a person. Sealed is a Personal sealed to the hub; OpenPersonal opens it under ID.
 type PersonRequest struct {
-	Counter, Office, Officer string
-	ID                       string
-	Sealed                   []byte
+	Asker
+	Sealed []byte
 }
 
 // Person is the centre's answer: whether a person has this code and this date of birth, and the initials of the name.
@@ -39,33 +34,21 @@ type PersonClient struct {
 // Ask asks the centre whether it knows a person with a resident-record code and a date of birth. Any error means that
 // the centre could not be asked.
 func (c PersonClient) Ask(ctx context.Context, officer, code, birthDate string) (Person, error) {
-	nonce := make([]byte, nonceSize)
-	rand.Read(nonce)
-	data, err := c.question(nonce, officer, &events.Personal{Record: &events.ResidentRecord{ResidentCode: code, BirthDate: birthDate}})
-	if err != nil {
+	q := &events.PersonQuestion{Counter: c.Counter, Nonce: newNonce(), Officer: officer}
+	var err error
+	if q.Sealed, err = c.sealRecord(q.Nonce, &events.ResidentRecord{ResidentCode: code, BirthDate: birthDate}); err != nil {
 		return Person{}, err
 	}
-	reply, err := personExchange.ask(ctx, c.Conn, c.Counter, data)
-	if err != nil {
-		return Person{}, fmt.Errorf("asking the hub about a person: %w", err)
-	}
-	a := &events.PersonAnswer{}
-	if err := personExchange.open(c.CardClient, nonce, reply, &events.SealedPersonAnswer{}, a); err != nil {
+	told := &events.PersonAnswer{}
+	if err := personExchange.put(ctx, c.CardClient, q, told); err != nil {
 		return Person{}, err
 	}
-	return Person{Known: a.GetKnown(), Initials: a.GetInitials()}, nil
+	return Person{Known: told.GetKnown(), Initials: told.GetInitials()}, nil
 }
 
-func (c PersonClient) question(nonce []byte, officer string, personal *events.Personal) ([]byte, error) {
-	sealed, err := SealPersonal(c.HubSealKey, hex.EncodeToString(nonce), personal)
-	if err != nil {
-		return nil, err
-	}
-	question, err := events.Encode(&events.PersonQuestion{Counter: c.Counter, Nonce: nonce, Officer: officer, Sealed: sealed})
-	if err != nil {
-		return nil, err
-	}
-	return signed(question, c.Key, events.SignPersonQuestion)
+// sealRecord seals what a question says about a person.
+func (c PersonClient) sealRecord(nonce []byte, record *events.ResidentRecord) ([]byte, error) {
+	return SealPersonal(c.HubSealKey, hex.EncodeToString(nonce), &events.Personal{Record: record})
 }
 
 const (
@@ -118,55 +101,17 @@ func (m *misses) tooMany(counter string) bool {
 	return len(lately) >= missesAnHour
 }
 
-// answerCounters answers questions of role counter until ctx ends, one at a time for each counter. Others' are
-// dropped.
-func (h *Links) answerCounters(ctx context.Context, e exchange, reply replier) error {
-	return h.answer(ctx, e, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
-		if enrolment.Role != "counter" {
-			return nil, fmt.Errorf("a %s by a %s: %w", e.what, enrolment.Role, ErrMisaddressed)
-		}
-		return reply(ctx, counter, enrolment, question)
-	})
-}
-
 // AnswerPersons answers questions about persons until ctx ends, one at a time for each counter, with a bound on those
 // answered with no. Questions from a role without pages are dropped, and so are those with an error: to the counter,
 // the centre can't be asked then.
-func (h *Links) AnswerPersons(ctx context.Context, answer func(context.Context, PersonRequest) (Person, error)) error {
-	return h.answerCounters(ctx, personExchange, func(ctx context.Context, counter string, enrolment Enrolment, question []byte) ([]byte, error) {
-		request, nonce, err := parsePersonQuestion(counter, enrolment, question)
-		if err != nil {
-			return nil, err
-		}
+func (h *Links) AnswerPersons(ctx context.Context, find func(context.Context, PersonRequest) (Person, error)) error {
+	empty := func() *events.PersonQuestion { return &events.PersonQuestion{} }
+	return answerOfficers(ctx, h, personExchange, withPages, empty, func(ctx context.Context, asker Asker, q *events.PersonQuestion) (answer, error) {
 		var person Person
-		err = h.persons.count(counter, func() (bool, error) {
-			person, err = answer(ctx, request)
+		err := h.persons.count(asker.Counter, func() (_ bool, err error) {
+			person, err = find(ctx, PersonRequest{asker, q.GetSealed()})
 			return person.Known, err
 		})
-		if err != nil {
-			return nil, err
-		}
-		return sealPersonAnswer(h.cfg.Writer, enrolment, counter, nonce, person)
+		return &events.PersonAnswer{Nonce: q.GetNonce(), Known: person.Known, Initials: person.Initials}, err
 	})
-}
-
-// parsePersonQuestion verifies a question from a counter's subject. Its errors are events.ErrMalformed,
-// events.ErrSignature and ErrMisaddressed.
-func parsePersonQuestion(counter string, enrolment Enrolment, data []byte) (r PersonRequest, nonce []byte, err error) {
-	asked, q := &events.SignedPersonQuestion{}, &events.PersonQuestion{}
-	if err := personExchange.parse(counter, enrolment, data, asked, asked.GetQuestion, q); err != nil {
-		return r, nil, err
-	}
-	return PersonRequest{
-		Counter: counter, Office: enrolment.Office, Officer: q.GetOfficer(), ID: hex.EncodeToString(q.GetNonce()), Sealed: q.GetSealed(),
-	}, q.GetNonce(), nil
-}
-
-// sealPersonAnswer seals an answer to the counter that asked, and signs it.
-func sealPersonAnswer(writer nkeys.KeyPair, enrolment Enrolment, counter string, nonce []byte, p Person) ([]byte, error) {
-	sealed, err := personExchange.seal(counter, enrolment, &events.PersonAnswer{Nonce: nonce, Known: p.Known, Initials: p.Initials})
-	if err != nil {
-		return nil, err
-	}
-	return signed(sealed, writer, events.SignPersonAnswer)
 }

@@ -27,6 +27,8 @@ const (
 	sayCase = "case"
 	// sayApproval asks which acts wait for a second officer, and what one of them is; it is signed.
 	sayApproval = "approval"
+	// sayFind asks who a person is; it is signed.
+	sayFind = "find"
 )
 
 // Header fields of claims, commands and answers, besides those of the link-up.

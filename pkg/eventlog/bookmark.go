@@ -62,6 +62,38 @@ func (l *Log) restore(ctx context.Context, f Follower) (bookmark, error) {
 	return kept, nil
 }
 
+// Marked returns the positions that all of some marks have reached, which the files of a store hold as JSON. Marks beyond the end of
+// the log count for nothing: the log is an older copy then.
+func (l *Log) Marked(ctx context.Context, marks [][]byte) (Positions, error) {
+	var least Positions
+	for i, mark := range marks {
+		var at Positions
+		if len(mark) > 0 {
+			if err := json.Unmarshal(mark, &at); err != nil {
+				return nil, fmt.Errorf("the mark of file %d: %w", i, err)
+			}
+		}
+		if i == 0 {
+			least = at
+		}
+		for stream := range least {
+			least[stream] = min(least[stream], at[stream])
+		}
+	}
+	ends, err := l.LastSequences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for stream, at := range least {
+		if at > ends[stream] {
+			l.config.Logger.Warn("a store is ahead of the log: the log is an older copy; see the runbook, Restore",
+				"stream", stream, "store", at, "log", ends[stream])
+			delete(least, stream)
+		}
+	}
+	return least, nil
+}
+
 // positions returns the stream that holds the last bookmark of each follower.
 func (l *Log) positions(ctx context.Context) (jetstream.Stream, error) {
 	return l.js.Stream(ctx, positionStream)

@@ -12,6 +12,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/namekey"
 	"shomei/pkg/regime"
 )
 
@@ -22,6 +23,7 @@ type Why string
 const (
 	TooLong      Why = "long"         // more characters than Limit
 	Unprintable  Why = "unprintable"  // control characters, or no text
+	NoKana       Why = "kana"         // furigana with anything but kana
 	NoDay        Why = "day"          // not a readable date
 	NotPast      Why = "future"       // a day in the future
 	TooOld       Why = "old"          // a birth date of nobody living
@@ -74,7 +76,7 @@ func (f Fault) Error() string {
 
 // said holds the English error texts.
 var said = map[Why]string{
-	Unprintable: "control characters or no text", NoDay: "no day that can be read", NotPast: "a day that is yet to come",
+	Unprintable: "control characters or no text", NoKana: "something else than kana", NoDay: "no day that can be read", NotPast: "a day that is yet to come",
 	TooOld: "a birth date that nobody living has", NoCode: "no eleven digits", NoMail: "no mail address", NoPostalCode: "no postal code",
 	NoMunicipal: "no municipality's code", NoCard: "no card's id", NoDocument: "none that the law knows",
 	Unknown: "none of the words that are possible",
@@ -84,12 +86,13 @@ var said = map[Why]string{
 }
 
 // Tidy normalises what people type: digits and Latin letters of codes, days and mail addresses in ASCII, days as
-// 1990-06-18, and no blanks around a text. Unreadable values stay as they are, for Personal to judge.
+// 1990-06-18, furigana in full-width katakana, and no blanks around a text. Unreadable values stay as they are, for Personal to judge.
 func Tidy(p *events.Personal) {
 	if r := p.GetRecord(); r != nil {
 		for _, text := range []*string{&r.Name, &r.Alias, &r.Address} {
 			*text = strings.TrimSpace(*text)
 		}
+		r.Kana, _ = namekey.Kana(r.Kana)
 		for _, code := range []*string{&r.ResidentCode, &r.CorrectedCode, &r.Municipality} {
 			*code = strings.TrimSpace(civil.HalfWidth(*code))
 		}
@@ -127,6 +130,7 @@ func Personal(p *events.Personal, on civil.Date) []Fault {
 		j.code("person.resident_code", r.ResidentCode)
 		j.code("corrected_code", r.CorrectedCode)
 		j.text("person.name", r.Name, NameLimit)
+		j.kana("person.kana", r.Kana)
 		j.text("person.alias", r.Alias, NameLimit)
 		j.birth("person.birth_date", r.BirthDate, on)
 		j.check("person.sex", r.Sex > 3, Unknown)
@@ -222,6 +226,15 @@ func (j *judge) text(field, text string, limit int) {
 		return
 	}
 	j.check(field, !printable(text), Unprintable)
+}
+
+func (j *judge) kana(field, text string) {
+	if utf8.RuneCountInString(text) > NameLimit {
+		j.faults = append(j.faults, Fault{Field: field, Why: TooLong, Limit: NameLimit})
+		return
+	}
+	_, ok := namekey.Kana(text)
+	j.check(field, !ok, NoKana)
 }
 
 func (j *judge) card(field, number string) {

@@ -19,7 +19,7 @@ func TestWhatIsInOrderIsTaken(t *testing.T) {
 		for _, birth := range []string{"", "1990-06-18", "1990-06-00", "1945-00-00", "2026-11-29"} {
 			p := &events.Personal{
 				Record: &events.ResidentRecord{
-					ResidentCode: "00000000123", Name: "証明　花\U000E0100子", BirthDate: birth,
+					ResidentCode: "00000000123", Name: "証明　花\U000E0100子", Kana: "しょうめい ﾊﾅｺ", BirthDate: birth,
 					Address: strings.Repeat("町", 200), Municipality: "122378",
 				},
 				Contact: &events.Contact{Mail: mail, PostalCode: "2891324", Language: "en"},
@@ -55,7 +55,7 @@ func TestTidyOnceIsTidyForEver(t *testing.T) {
 			rapid.StringMatching(`(平成|H)[０-９]{1,2}[年.]1[月.]2日?`))
 		p := &events.Personal{
 			Record: &events.ResidentRecord{
-				ResidentCode: text.Draw(t, "code"), Name: text.Draw(t, "name"), BirthDate: text.Draw(t, "birth"),
+				ResidentCode: text.Draw(t, "code"), Name: text.Draw(t, "name"), Kana: text.Draw(t, "kana"), BirthDate: text.Draw(t, "birth"),
 				PeriodOfStay: text.Draw(t, "stay"),
 			},
 			Contact: &events.Contact{Mail: text.Draw(t, "mail"), PostalCode: text.Draw(t, "postal")},

@@ -196,3 +196,18 @@ func logCandidates(v regime.Validity) []*events.Candidate {
 	}
 	return list
 }
+
+// CertificateStates returns what counters are told of a person's certificates: those of the card, and those on smartphones.
+func CertificateStates(s *events.SubscriberState) (card, phone []*events.CertificateState) {
+	for _, held := range s.GetCertificates() {
+		list := &card
+		if held.Carrier.Device() != "" {
+			list = &phone
+		}
+		*list = append(*list, &events.CertificateState{
+			Serial: held.Serial, Kind: held.Kind, Regime: held.Regime, Status: held.Status, LastDay: held.LastDay,
+			WindowOpens: held.WindowOpens, Device: held.Carrier.Device(),
+		})
+	}
+	return card, phone
+}

@@ -95,6 +95,7 @@ var acts = []Act{
 	{"recovery", []Role{Administrator}, Always},
 	{"passkey", Roles(), Single},
 	{"signatures", []Role{Administrator}, Single},
+	{"search", byPhone, Single},
 	{"report", nil, Single},
 }
 

@@ -58,6 +58,10 @@ func child(cfg Config) error {
 			return err
 		}
 		fmt.Println("sealed", id, base64.StdEncoding.EncodeToString(encoded))
+		if err := v.Index(childIdentity(id)); err != nil {
+			return err
+		}
+		fmt.Println("indexed", id)
 		if i%4 == 3 {
 			err = childErase(v, fmt.Sprintf("p%d", i-2))
 		}
@@ -69,6 +73,10 @@ func child(cfg Config) error {
 		}
 	}
 	return v.Close()
+}
+
+func childIdentity(id string) Identified {
+	return Identified{Person: id, Version: 1, Names: []string{id}, BirthDate: "1980-06-18"}
 }
 
 func childErase(v *Vault, id string) error {
@@ -98,6 +106,7 @@ type heard struct {
 	sealed  map[string]*events.Sealed
 	erasing map[string][]byte // the wrapped key that has to go
 	erased  map[string]bool
+	indexed map[string]bool
 	lines   int
 }
 
@@ -110,7 +119,7 @@ func runChild(t *testing.T, dir, crashAt string, killAfter int) (*heard, bool) {
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
-	h := &heard{sealed: map[string]*events.Sealed{}, erasing: map[string][]byte{}, erased: map[string]bool{}}
+	h := &heard{sealed: map[string]*events.Sealed{}, erasing: map[string][]byte{}, erased: map[string]bool{}, indexed: map[string]bool{}}
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		h.hear(t, strings.Fields(lines.Text()))
 		if h.lines == killAfter {
@@ -138,6 +147,8 @@ func (h *heard) hear(t *testing.T, words []string) {
 		s := new(events.Sealed)
 		must(t, proto.Unmarshal(encoded, s))
 		h.sealed[words[1]] = s
+	case "indexed":
+		h.indexed[words[1]] = true
 	case "erasing":
 		value, err := base64.StdEncoding.DecodeString(words[2])
 		must(t, err)
@@ -153,6 +164,7 @@ func (h *heard) check(t *testing.T, dir string) {
 	cfg := childConfig(dir)
 	v := mustOpen(t, cfg)
 	defer mustClose(t, v)
+	v.Searchable()
 	h.checkKeys(t, v, dir)
 	for id := range h.erasing {
 		must(t, v.Erase(id, Identity))
@@ -184,6 +196,9 @@ func (h *heard) checkKeys(t *testing.T, v *Vault, dir string) {
 			t.Errorf("%s is erased and nobody asked for it", id)
 		case !gone && (err != nil || string(got) != id):
 			t.Errorf("%s was sealed and opens as %q, %v", id, got, err)
+		}
+		if found, err := v.Find(id, "1980-06-18"); err != nil || gone && len(found) > 0 || !gone && h.indexed[id] && len(found) != 1 {
+			t.Errorf("%s, erased %v, is found as %v, %v", id, gone, found, err)
 		}
 		if !gone {
 			continue

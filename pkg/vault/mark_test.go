@@ -19,7 +19,7 @@ func TestAMarkLivesWithTheKeys(t *testing.T) {
 		return v
 	}
 	marks := func(v *vault.Vault) map[string]int {
-		list, err := v.Marks()
+		list, err := v.Marks(vault.ErasuresApplied)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +39,7 @@ func TestAMarkLivesWithTheKeys(t *testing.T) {
 	if got := marks(v); got[""] != 16 {
 		t.Errorf("marks of a new vault: %v", got)
 	}
-	must(v.SetMark([]byte("one")))
+	must(v.SetMark(vault.ErasuresApplied, []byte("one")))
 	if _, err := v.Seal("person", vault.Contact, vault.Binding{ID: "person", Revision: 1, Field: "contact"}, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestAMarkLivesWithTheKeys(t *testing.T) {
 	if status, err := v.Status(vault.Key{Person: "nobody", Class: vault.Contact, Version: 1}); err != nil || status == vault.Held {
 		t.Errorf("somebody unknown: %v, %v", status, err)
 	}
-	must(v.SetMark([]byte("two")))
+	must(v.SetMark(vault.ErasuresApplied, []byte("two")))
 	must(v.Erase("person", vault.Contact))
 	if status, err := v.Status(vault.Key{Person: "person", Class: vault.Contact, Version: 1}); err != nil || status == vault.Held {
 		t.Errorf("after the erasure: %v, %v", status, err)

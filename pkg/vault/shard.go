@@ -198,6 +198,9 @@ func (s *shard) bury(names []string) error {
 					return err
 				}
 			}
+			if err := unindexErased(tx, name); err != nil {
+				return err
+			}
 		}
 		if !changed {
 			return nil

@@ -4,6 +4,8 @@
 //
 // Keys stand in 16 bbolt files, spread by SHA-256 of the person's id as the log is, each wrapped by a master key that
 // lives in a file of its own, best on another disk than the data. One process at a time opens a vault.
+//
+// Beside the keys stands an index by which persons are found (Vault.Index, Vault.Find).
 package vault
 
 import (
@@ -15,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"shomei/events"
 	"shomei/pkg/durable"
@@ -89,6 +92,7 @@ type Vault struct {
 	log      *slog.Logger
 
 	rewrapping sync.Mutex
+	searchable atomic.Bool
 }
 
 // Open opens a vault, or makes one where there is none, and finishes any erasure that a crash interrupted.

@@ -90,6 +90,15 @@ func (c *Client) Renew(person, class string) error {
 	return nil
 }
 
+// Find is Vault.Find.
+func (c *Client) Find(name, birthDate string) ([]string, error) {
+	answer, err := c.ask(Find, &events.VaultCall{Verb: &events.VaultCall_Find{Find: &events.VaultFind{Name: name, BirthDate: birthDate}}})
+	if err != nil {
+		return nil, fmt.Errorf("finding persons: %w", err)
+	}
+	return answer.GetFound(), nil
+}
+
 // Status is Vault.Status.
 func (c *Client) Status(k vault.Key) (vault.Status, error) {
 	_, err := c.ask(Look, &events.VaultCall{Person: k.Person, Verb: &events.VaultCall_Status{Status: &events.VaultStatus{

@@ -18,9 +18,11 @@ const (
 	Renew Verb = "renew"
 	// Look tells whether the vault holds a key.
 	Look Verb = "look"
+	// Find tells who has a name and a date of birth. The index is filled in the vault's own process only.
+	Find Verb = "find"
 )
 
-var verbs = []Verb{Seal, Open, Renew, Look}
+var verbs = []Verb{Seal, Open, Renew, Look, Find}
 
 // Right lists the record classes with which the vault does something for a role.
 type Right struct {
@@ -36,6 +38,8 @@ var rights = []Right{
 	{eventlog.RoleRA, Seal, []string{vault.Identity, vault.Certificate, vault.Contact, vault.Operations}},
 	{eventlog.RoleRA, Open, []string{vault.Identity, vault.Certificate}},
 	{eventlog.RoleRA, Renew, []string{vault.Identity, vault.Certificate, vault.Contact}},
+	// It finds persons for the counters.
+	{eventlog.RoleRA, Find, []string{vault.Identity}},
 	// The issuer opens the bytes to be signed and seals what it signed.
 	{eventlog.RoleIssuer, Seal, []string{vault.Certificate}},
 	{eventlog.RoleIssuer, Open, []string{vault.Certificate}},

@@ -19,6 +19,7 @@ var mayDo = strings.Fields(`
 	ra/seal/identity ra/seal/certificate ra/seal/contact ra/seal/operations
 	ra/open/identity ra/open/certificate
 	ra/renew/identity ra/renew/certificate ra/renew/contact
+	ra/find/identity
 	issuer/seal/certificate issuer/open/certificate
 	dispatcher/open/certificate dispatcher/open/operations
 	notifier/open/identity notifier/open/contact
@@ -38,6 +39,9 @@ func TestEachRoleDoesWhatItsRightsSayAndNothingElse(t *testing.T) {
 		client := c.client(c.enrol(role))
 		for _, verb := range verbs {
 			for _, class := range classes {
+				if verb == Find && class != vault.Identity {
+					continue // it is of no other class
+				}
 				cell := fmt.Sprintf("%s/%s/%s", role, verb, class)
 				t.Run(cell, func(t *testing.T) {
 					may := slices.Contains(mayDo, cell)
@@ -95,6 +99,16 @@ var tryCell = map[Verb]func(t *testing.T, c *centre, client *Client, id, class s
 			t.Errorf("%s and, erased, %s", there, erased)
 		}
 		return errors.Join(err1, err2)
+	},
+	Find: func(t *testing.T, c *centre, client *Client, id, class string, may bool) error {
+		c.sealed(id, class)
+		check(t, c.vault.Index(vault.Identified{Person: id, Version: 1, Names: []string{id}, BirthDate: "1980-06-18"}))
+		c.vault.Searchable()
+		found, err := client.Find(id, "1980-06-18")
+		if slices.Contains(found, id) != may || !may && len(found) > 0 {
+			t.Errorf("found %q", found)
+		}
+		return err
 	},
 	Renew: func(t *testing.T, c *centre, client *Client, id, class string, may bool) error {
 		c.sealed(id, class)

@@ -52,7 +52,7 @@ func NewServer(c ServerConfig) *Server {
 		ServerConfig: c, askers: make(map[string]*asker), lines: someLines(), failures: someLines(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "shomei_vault_requests_total",
-			Help: "What services asked of the vault, by outcome (done, refused, busy, erased, binding, no_key, missing, failed).",
+			Help: "What services asked of the vault, by outcome (done, refused, busy, erased, binding, no_key, missing, failed, indexing).",
 		}, []string{"verb", "role", "class", "outcome"}),
 	}
 }
@@ -224,6 +224,8 @@ func (s *Server) do(w work, call *events.VaultCall) *events.VaultAnswer {
 		err = s.Vault.Renew(call.GetPerson(), v.Renew.GetRecordClass())
 	case *events.VaultCall_Status:
 		err = s.look(vault.Key{Person: call.GetPerson(), Class: v.Status.GetRecordClass(), Version: v.Status.GetKeyVersion()})
+	case *events.VaultCall_Find:
+		answer.Found, err = s.Vault.Find(v.Find.GetName(), v.Find.GetBirthDate())
 	}
 	answer.Outcome = outcomeOf(err)
 	if answer.Outcome == events.VaultOutcome_VAULT_OUTCOME_FAILED {

@@ -58,9 +58,10 @@ const (
 	nonceSize = 16
 	// keySize is that of a public X25519 key.
 	keySize = 32
-	// maxReply bounds a reply subject, in bytes, maxField the name of a field.
+	// maxReply bounds a reply subject, in bytes, maxField the name of a field, maxName that of a person.
 	maxReply = 256
 	maxField = 64
+	maxName  = 1024
 )
 
 // The suite of this wire (RFC 9180): DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM.
@@ -252,6 +253,10 @@ func class(verb Verb, call *events.VaultCall) string {
 		if verb == Look {
 			return v.Status.GetRecordClass()
 		}
+	case *events.VaultCall_Find:
+		if verb == Find {
+			return vault.Identity
+		}
 	}
 	return ""
 }
@@ -263,7 +268,12 @@ func misplaced(call *events.VaultCall) error {
 	if call.GetOpen() != nil {
 		binding = call.GetOpen().GetBinding()
 	}
+	find := call.GetFind()
 	switch {
+	case find != nil && (len(find.GetName()) > maxName || len(find.GetBirthDate()) > maxName):
+		return fmt.Errorf("a name or a date of more than %d bytes", maxName)
+	case find != nil:
+		return nil
 	case !events.ValidID(call.GetPerson()):
 		return errors.New("it names no person's id")
 	case (call.GetSeal() != nil || call.GetOpen() != nil) && binding.GetId() != call.GetPerson():
@@ -306,6 +316,8 @@ var outcomes = map[events.VaultOutcome]error{
 	events.VaultOutcome_VAULT_OUTCOME_BINDING: vault.ErrBinding,
 	events.VaultOutcome_VAULT_OUTCOME_NO_KEY:  vault.ErrNoKey,
 	events.VaultOutcome_VAULT_OUTCOME_MISSING: vault.ErrMissing,
+
+	events.VaultOutcome_VAULT_OUTCOME_INDEXING: vault.ErrIndexing,
 }
 
 // outcomeOf returns the code of an error of the vault.

@@ -87,6 +87,8 @@ type Config struct {
 	// FindCases asks the centre for this office's applications that wait for the answer to a letter of inquiry
 	// (counterlink.PersonClient.FindCases). Nil: the centre can't be asked.
 	FindCases func(ctx context.Context, officer string, key counterlink.CaseKey) ([]*events.OpenCase, error)
+	// Find asks the centre who a person is (counterlink.PersonClient.Find). Nil: the centre can't be asked.
+	Find func(ctx context.Context, officer string, key counterlink.FindKey) (counterlink.Found, error)
 	// AskApprovals asks the centre for acts that wait for a second officer (counterlink.PersonClient.Approvals). Nil: the centre
 	// can't be asked.
 	AskApprovals func(ctx context.Context, officer, approval string) (counterlink.Waiting, error)

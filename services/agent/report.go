@@ -53,6 +53,14 @@ func (c *Counter) FindCases(ctx context.Context, officer string, key counterlink
 	return c.cfg.FindCases(ctx, officer, key)
 }
 
+// Find asks the centre who a person is. Any error means that it can't be asked now.
+func (c *Counter) Find(ctx context.Context, officer string, key counterlink.FindKey) (counterlink.Found, error) {
+	if c.cfg.Find == nil || c.Link() != counterlink.Up {
+		return counterlink.Found{}, ErrOffline
+	}
+	return c.cfg.Find(ctx, officer, key)
+}
+
 // ReportBlocked files that PINs of a card were blocked at this counter. The hub knows whose card it is.
 func (c *Counter) ReportBlocked(ctx context.Context, cardID string, pins ...events.PinKind) (claimID string, err error) {
 	return c.Report(ctx, &events.Claim{Fact: &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Card: cardID, Pins: pins}}}, nil)

@@ -87,6 +87,9 @@ func (w *world) start(change ...func(*agent.Config)) {
 	for _, c := range change {
 		c(&cfg)
 	}
+	cfg.Find = func(_ context.Context, _ string, key counterlink.FindKey) (counterlink.Found, error) {
+		return foundHere[key.Name], nil
+	}
 	cfg.FindCases = func(context.Context, string, counterlink.CaseKey) ([]*events.OpenCase, error) { return nil, nil }
 	cfg.Conn = w.centre.dial("nats://" + w.line.Addr())
 	cfg.OpenCard = func(ctx context.Context, command string, q card.Challenge) (card.Answer, error) {
@@ -400,6 +403,7 @@ func (w *world) tour() {
 			w.show("/apply?operation=" + operation)
 		}
 		w.show("/cases")
+		w.show("/find")
 		w.show("/screen")
 		for _, what := range []string{"loss", "found", "custody", "name", "birth-date", "move-out", "move-in", "move-overseas", "death", "resident-code"} {
 			w.show("/report?what=" + what)

@@ -21,7 +21,7 @@ import (
 // scenes runs cases that chance seldom brings: failing forms, cards, readers, clocks and links.
 func (w *world) scenes() {
 	for _, scene := range []func(){
-		w.forms, w.looksForCases, w.strangers, w.strays, w.withoutNames, w.replacements, w.faultyCards, w.pulledCard, w.faultyWriting, w.work, w.withoutCentre, w.withoutReader,
+		w.forms, w.looksForCases, w.looksForPersons, w.strangers, w.strays, w.withoutNames, w.replacements, w.faultyCards, w.pulledCard, w.faultyWriting, w.work, w.withoutCentre, w.withoutReader,
 		w.wrongClock, w.badLine, w.reports, w.anotherAgent, w.oldHub,
 	} {
 		scene()
@@ -79,7 +79,7 @@ func (w *world) refused(path, fault string, form url.Values) {
 
 func (w *world) forms() {
 	for fault, fields := range map[string]url.Values{
-		"document": {"document": {"a promise"}}, "letter": {"document": {"application-form", "inquiry-answer"}}, "unknown": {"cause": {"a whim"}}, "officer": {"clerk": {"証明花子"}},
+		"document": {"document": {"a promise"}}, "letter": {"document": {"application-form", "inquiry-answer"}}, "unknown": {"cause": {"a whim"}}, "officer": {"clerk": {"証明花子"}}, "kana": {"kana": {"Hanako"}},
 	} {
 		form := filled()
 		maps.Copy(form, fields)
@@ -89,6 +89,27 @@ func (w *world) forms() {
 	form["operation"], form["birth_date"], form["file"] = []string{"revoke"}, []string{"1990-06-19"}, []string{"anyway"}
 	w.refused("/apply", "person", form)
 	w.refused("/report", "empty", url.Values{"what": {"birth-date"}, "by": {"counter"}})
+}
+
+// foundHere is what the centre answers to a search, by the name that is looked for.
+var foundHere = map[string]counterlink.Found{
+	"双子": {More: true, Persons: []*events.FoundPerson{{Subscriber: "first", Name: "証明　花子"}, {Subscriber: "second", Name: "証明　花子"}}},
+	"索引": {Unready: true},
+}
+
+func (w *world) looksForPersons() {
+	look := func(name string) {
+		w.do("look for a person", name, func() {
+			where, body := w.send("/find", url.Values{"clerk": {"017"}, "name": {name}, "birth_date": {"1990-06-18"}})
+			w.check(where, body, w.statuses())
+		})
+	}
+	for _, name := range []string{"誰か", "双子", "索引"} {
+		look(name)
+	}
+	w.cut(nil)
+	look("誰か")
+	w.cut(nil)
 }
 
 func (w *world) looksForCases() {

@@ -257,6 +257,11 @@ func reason(text string) predicate {
 	return of(func(s sight) bool { return s.failedFor(s.about.id) == text })
 }
 
+// searchedFor returns the predicate of a search that the centre has answered.
+func searchedFor(name string) predicate {
+	return func(s sight) bool { return s.path == "/find" && s.tried == name && !s.away }
+}
+
 // fault returns the predicate of a wrong field: the form just sent had that fault.
 func fault(fields ...string) predicate {
 	return func(s sight) bool { return slices.Contains(fields, s.fault) }
@@ -377,9 +382,11 @@ var statements = map[string]predicate{
 	"station.simulated":       func(s sight) bool { return s.counter.Clock().Evidence == agent.Simulated },
 	"station.held":            func(s sight) bool { return s.holding() > 0 },
 	"problem.title":           func(s sight) bool { return s.problem },
-	"page.privacy":            func(s sight) bool { return anywhere("/apply", "/report", "/review", "/cases")(s) || dropping(s) },
-	"layout.demo":             anywhere("/"),
-	"start.none":              func(s sight) bool { return len(s.told) == 0 },
+	"page.privacy": func(s sight) bool {
+		return anywhere("/apply", "/report", "/review", "/cases", "/find")(s) || dropping(s)
+	},
+	"layout.demo": anywhere("/"),
+	"start.none":  func(s sight) bool { return len(s.told) == 0 },
 
 	"state.pending":  of(func(s sight) bool { return !s.opened() }),
 	"state.received": of(func(s sight) bool { return s.opened() && !s.answered() }),
@@ -423,6 +430,7 @@ var statements = map[string]predicate{
 	"wrong.second":                 fault("second"),
 	"wrong.long":                   fault("long"),
 	"wrong.unprintable":            fault("unprintable"),
+	"wrong.kana":                   fault("kana"),
 	"wrong.day":                    fault("day"),
 	"wrong.future":                 fault("future"),
 	"wrong.old":                    fault("old"),
@@ -503,17 +511,22 @@ var statements = map[string]predicate{
 			return a.letter != "" && strings.Contains(s.text, events.CaseNumber(a.id))
 		})
 	},
-	"wrong.letter":          fault("letter"),
-	"cases.hint":            anywhere("/cases"),
-	"pair.why":              anywhere("/screen"),
-	"pair.paired":           func(s sight) bool { return s.counter.ScreenPaired() },
-	"pair.none":             func(s sight) bool { return !s.counter.ScreenPaired() },
-	"pair.first":            func(s sight) bool { return s.pairing },
-	"pair.second":           func(s sight) bool { return s.pairing },
-	"pair.third":            func(s sight) bool { return s.pairing },
-	"pair.until":            func(s sight) bool { return s.pairing },
-	"pair.wrong":            fault("pair"),
-	"procedure.ends.issued": of(func(s sight) bool { return s.answered() && !s.about.issued && s.open() }),
+	"wrong.letter":           fault("letter"),
+	"cases.hint":             anywhere("/cases"),
+	"find.hint":              anywhere("/find"),
+	"find.recorded":          anywhere("/find"),
+	"find.more":              searchedFor("双子"),
+	"find.pairs":             searchedFor("双子"),
+	"find.certificates.none": searchedFor("双子"),
+	"pair.why":               anywhere("/screen"),
+	"pair.paired":            func(s sight) bool { return s.counter.ScreenPaired() },
+	"pair.none":              func(s sight) bool { return !s.counter.ScreenPaired() },
+	"pair.first":             func(s sight) bool { return s.pairing },
+	"pair.second":            func(s sight) bool { return s.pairing },
+	"pair.third":             func(s sight) bool { return s.pairing },
+	"pair.until":             func(s sight) bool { return s.pairing },
+	"pair.wrong":             fault("pair"),
+	"procedure.ends.issued":  of(func(s sight) bool { return s.answered() && !s.about.issued && s.open() }),
 	"procedure.ends.card": of(func(s sight) bool {
 		former := s.about.answer.GetFormerCard()
 		return former != "" && s.about.report == "" && !s.about.handed && s.open() && strings.Contains(s.text, former)
@@ -666,6 +679,9 @@ var problems = map[string]predicate{
 	"not-waiting":       func(s sight) bool { return s.tried != "" && !s.waits(s.told[s.tried]) },
 	"not-yet":           func(s sight) bool { return s.tried != "" && !s.told[s.tried].issued },
 	"unknown-case":      func(s sight) bool { return s.path == "/cases" && !s.away },
+	"nobody-found":      searchedFor("誰か"),
+	"find-unready":      searchedFor("索引"),
+	"find-away":         func(s sight) bool { return s.path == "/find" && s.away },
 	"centre-away":       func(s sight) bool { return s.path == "/cases" },
 	"residents-browser": func(s sight) bool { return s.stranger },
 	"not-the-residents": func(s sight) bool { return s.stranger },

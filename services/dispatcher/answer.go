@@ -26,16 +26,7 @@ func (d *Dispatcher) answer(r eventlog.Record, state *events.SubscriberState) *e
 	if why := rejectedBy(c.Events); why != nil {
 		a.Accepted, a.Refusals = false, why
 	}
-	for _, held := range state.Certificates {
-		list := &a.Certificates
-		if held.Carrier.Device() != "" {
-			list = &a.PhoneCertificates
-		}
-		*list = append(*list, &events.CertificateState{
-			Serial: held.Serial, Kind: held.Kind, Regime: held.Regime, Status: held.Status, LastDay: held.LastDay,
-			WindowOpens: held.WindowOpens, Device: held.Carrier.Device(),
-		})
-	}
+	a.Certificates, a.PhoneCertificates = lifecycle.CertificateStates(state)
 	return &events.Downlink{
 		Id: "answer/" + c.CommandId, Counter: c.Counter, Procedure: c.CorrelationId, Subscriber: r.ID,
 		IssuedMs: d.Clock().UnixMilli(), Body: &events.Downlink_Answer{Answer: a},

@@ -329,37 +329,11 @@ func (e *Eraser) record(ctx context.Context, done vault.Erasure) error {
 // applied returns how far the log's erasures are applied to every file of the vault. If the log itself is an older copy
 // and ends before that, all of it is read.
 func (e *Eraser) applied(ctx context.Context) (eventlog.Positions, error) {
-	marks, err := e.Vault.Marks()
+	marks, err := e.Vault.Marks(vault.ErasuresApplied)
 	if err != nil {
 		return nil, err
 	}
-	var least eventlog.Positions
-	for i, mark := range marks {
-		var at eventlog.Positions
-		if len(mark) > 0 {
-			if err := json.Unmarshal(mark, &at); err != nil {
-				return nil, fmt.Errorf("the mark of file %d: %w", i, err)
-			}
-		}
-		if i == 0 {
-			least = at
-		}
-		for stream := range least {
-			least[stream] = min(least[stream], at[stream])
-		}
-	}
-	ends, err := e.Log.LastSequences(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for stream, at := range least {
-		if at > ends[stream] {
-			e.Logger.Warn("the vault is ahead of the log: the log is an older copy; see the runbook, Restore",
-				"stream", stream, "vault", at, "log", ends[stream])
-			delete(least, stream)
-		}
-	}
-	return least, nil
+	return e.Log.Marked(ctx, marks)
 }
 
 // reach records how far the log is handled, and reports it.
@@ -384,7 +358,7 @@ func (e *Eraser) reached() eventlog.Positions {
 func (e *Eraser) mark() error {
 	text, err := json.Marshal(e.reached())
 	if err == nil {
-		err = e.Vault.SetMark(text)
+		err = e.Vault.SetMark(vault.ErasuresApplied, text)
 	}
 	if err != nil {
 		return fmt.Errorf("marking how far erasures are applied: %w", err)

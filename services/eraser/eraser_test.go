@@ -178,7 +178,7 @@ func TestMarkBeyondTheLogIsIgnored(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	order(w, l.Subscriber, vault.Contact)
-	servicetest.Check(t, w.Vault.SetMark([]byte(`{"`+w.Log.Streams()[0]+`":1000000}`)))
+	servicetest.Check(t, w.Vault.SetMark(vault.ErasuresApplied, []byte(`{"`+w.Log.Streams()[0]+`":1000000}`)))
 	newEraser(w, w.Vault)
 	if holds(w, w.Vault, l.Subscriber, vault.Contact) {
 		t.Error("the order was passed over")
@@ -230,7 +230,7 @@ func TestErasedPersonCanApplyAgain(t *testing.T) {
 	if done := order(w, l.Subscriber, vault.Contact); !done.New {
 		t.Errorf("the new contact: %+v", done)
 	}
-	servicetest.Check(t, w.Vault.SetMark(nil)) // as if the vault were an old copy: everything is applied again
+	servicetest.Check(t, w.Vault.SetMark(vault.ErasuresApplied, nil)) // as if the vault were an old copy: everything is applied again
 	newEraser(w, w.Vault)
 	if _, err := dossier.Of(w.Vault, l.Subscriber, history).Identity(); err != nil {
 		t.Errorf("the new identity after everything was applied again: %v", err)

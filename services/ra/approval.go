@@ -402,9 +402,8 @@ func (r *RA) AnswerApprovals(ctx context.Context, q counterlink.ApprovalRequest)
 	if err != nil {
 		return found, err
 	}
-	asked := counterlink.PersonRequest{Counter: q.Counter, Office: q.Office, Officer: q.Officer, ID: q.ID}
 	if person := history[0].Commit.Events[0].GetApprovalAsked().GetSubscriber(); person != "" {
-		if err := r.recordOpened(ctx, asked, person, "act opened for a second officer"); err != nil {
+		if err := r.recordOpened(ctx, q.Asker, "act opened for a second officer", person); err != nil {
 			return found, err
 		}
 	}

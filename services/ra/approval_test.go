@@ -62,7 +62,7 @@ func TestSpecialCircumstancesWaitForAnotherOfficer(t *testing.T) {
 		t.Fatalf("what waits: %+v", open)
 	}
 	if shown, err := p.RA.AnswerApprovals(t.Context(), counterlink.ApprovalRequest{
-		Counter: "c2", Office: servicetest.Office, Officer: "証明 花子", ID: "q1", Approval: c.Id,
+		Asker: counterlink.Asker{Counter: "c2", Office: servicetest.Office, Officer: "証明 花子", ID: "q1"}, Approval: c.Id,
 	}); err == nil || shown.Personal != nil || len(p.History(events.KindAccess, "c2")) > 0 {
 		t.Errorf("an officer who is a name is shown %v, %v", shown, err)
 	}

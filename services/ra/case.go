@@ -36,8 +36,7 @@ func (r *RA) AnswerCases(ctx context.Context, q counterlink.CaseRequest) ([]*eve
 func (r *RA) askedFor(ctx context.Context, q counterlink.CaseRequest) ([]string, error) {
 	switch {
 	case len(q.Sealed) > 0:
-		asked := counterlink.PersonRequest{Counter: q.Counter, Office: q.Office, Officer: q.Officer, ID: q.ID, Sealed: q.Sealed}
-		subscriber, _, err := r.identify(ctx, asked, "code and date of birth compared for the answer to a letter")
+		subscriber, _, err := r.identify(ctx, counterlink.PersonRequest{Asker: q.Asker, Sealed: q.Sealed}, "code and date of birth compared for the answer to a letter")
 		return present(subscriber), err
 	case q.Number != "":
 		return r.inquired(ctx, q.Number, "")

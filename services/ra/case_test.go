@@ -90,7 +90,7 @@ func TestCaseIsFoundAtEveryCounterOfItsOffice(t *testing.T) {
 	find := func(d *servicetest.Desk, key counterlink.CaseKey) []*events.OpenCase {
 		t.Helper()
 		asked++
-		q := counterlink.CaseRequest{Counter: d.ID, Office: d.Office, Officer: "017", ID: hex.EncodeToString([]byte(fmt.Sprintf("%016d", asked))), Number: key.Number, Card: key.Card}
+		q := counterlink.CaseRequest{Asker: asker(d, hex.EncodeToString([]byte(fmt.Sprintf("%016d", asked)))), Number: key.Number, Card: key.Card}
 		if key.Code != "" {
 			sealed, err := counterlink.SealPersonal(w.SealKey(), q.ID, &events.Personal{Record: &events.ResidentRecord{ResidentCode: key.Code, BirthDate: key.BirthDate}})
 			servicetest.Check(t, err)
@@ -170,7 +170,7 @@ func TestMovedCounterLeavesItsCases(t *testing.T) {
 	find := func(d *servicetest.Desk) int {
 		t.Helper()
 		found, err := w.RA.AnswerCases(t.Context(), counterlink.CaseRequest{
-			Counter: d.ID, Office: d.Office, Officer: "017", ID: "00112233445566778899aabbccddeeff", Number: "cafe0001",
+			Asker: asker(d, "00112233445566778899aabbccddeeff"), Number: "cafe0001",
 		})
 		servicetest.Check(t, err)
 		return len(found)

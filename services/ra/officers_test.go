@@ -68,7 +68,7 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 	recovery := first.Sign(invited("C1", "again"))
 	approved := func(by *servicetest.Officer) *events.Claim {
 		shown, err := w.RA.AnswerApprovals(t.Context(), counterlink.ApprovalRequest{
-			Counter: "c1", Office: servicetest.Office, Officer: by.Code, ID: uuid.NewString(), Approval: recovery.Id,
+			Asker: counterlink.Asker{Counter: "c1", Office: servicetest.Office, Officer: by.Code, ID: uuid.NewString()}, Approval: recovery.Id,
 		})
 		if err != nil || shown.Claim.GetInvitationMade().GetOfficer() != "C1" {
 			t.Fatalf("what waits is shown as %v, %v", shown.Claim, err)

@@ -46,7 +46,7 @@ func (r *RA) identify(ctx context.Context, q counterlink.PersonRequest, purpose 
 	if err != nil || len(history) == 0 {
 		return "", nil, err
 	}
-	if err := r.recordOpened(ctx, q, a.subscriber, purpose); err != nil {
+	if err := r.recordOpened(ctx, q.Asker, purpose, a.subscriber); err != nil {
 		return "", nil, err
 	}
 	known, err = dossier.Of(r.Vault, a.subscriber, history).Identity()
@@ -59,9 +59,9 @@ func (r *RA) identify(ctx context.Context, q counterlink.PersonRequest, purpose 
 	return a.subscriber, known, nil
 }
 
-// recordOpened records who had a record opened in the counter's access history. A counter makes an id for each
-// question; a repeated one would open a record unrecorded.
-func (r *RA) recordOpened(ctx context.Context, q counterlink.PersonRequest, subscriber, purpose string) error {
+// recordOpened records, in the counter's access history, who had the records of some persons opened; of nobody's, that somebody
+// looked in vain. A counter makes an id for each question; a repeated one would open a record unrecorded.
+func (r *RA) recordOpened(ctx context.Context, q counterlink.Asker, purpose string, subscribers ...string) error {
 	if code, err := events.ParseOfficer(q.Officer); q.Officer != "" && (err != nil || code != q.Officer) {
 		return fmt.Errorf("a question of counter %s names an officer by what is no code", q.Counter) // which may be a name
 	}
@@ -69,9 +69,14 @@ func (r *RA) recordOpened(ctx context.Context, q counterlink.PersonRequest, subs
 		CommandID: "person/" + q.ID, Counter: q.Counter, Office: q.Office,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: q.Officer},
 	}
-	return access.Record(ctx, r.Log, r.Vault, env, q.Counter, &events.RecordOpened{
-		Subscriber: subscriber, Purpose: purpose, RecordClasses: []string{vault.Identity},
-	}, nil)
+	looks := []*events.RecordOpened{{Purpose: purpose}}
+	if len(subscribers) > 0 {
+		looks = nil
+	}
+	for _, subscriber := range subscribers {
+		looks = append(looks, &events.RecordOpened{Subscriber: subscriber, Purpose: purpose, RecordClasses: []string{vault.Identity}})
+	}
+	return access.Record(ctx, r.Log, r.Vault, env, q.Counter, nil, looks...)
 }
 
 // Initials returns the first characters of the parts of a name: 証明　花子 gives 証・花.

@@ -48,7 +48,7 @@ func TestPersonIsComparedAndLogged(t *testing.T) {
 		personal := &events.Personal{Record: &events.ResidentRecord{ResidentCode: row.code, BirthDate: row.birth}}
 		sealed, err := counterlink.SealPersonal(w.SealKey(), id, personal)
 		servicetest.Check(t, err)
-		person, err := w.RA.AnswerPerson(t.Context(), counterlink.PersonRequest{Counter: d.ID, Office: d.Office, Officer: "017", ID: id, Sealed: sealed})
+		person, err := w.RA.AnswerPerson(t.Context(), counterlink.PersonRequest{Asker: asker(d, id), Sealed: sealed})
 		if row.code == "100" {
 			if err == nil {
 				t.Error("a code of three digits was compared")
@@ -59,6 +59,11 @@ func TestPersonIsComparedAndLogged(t *testing.T) {
 			t.Errorf("%v: %+v, %v, %d looks", row, person, err, looks())
 		}
 	}
+}
+
+// asker is the clerk 017 at a desk.
+func asker(d *servicetest.Desk, id string) counterlink.Asker {
+	return counterlink.Asker{Counter: d.ID, Office: d.Office, Officer: "017", Role: d.Role, ID: id}
 }
 
 // A question with the id of an earlier one would open a record unlogged, so it gets no answer, whether it is about
@@ -72,7 +77,7 @@ func TestReusedQuestionIDGetsNoAnswer(t *testing.T) {
 	ask := func(code, birth string) (counterlink.Person, error) {
 		sealed, err := counterlink.SealPersonal(w.SealKey(), id, &events.Personal{Record: &events.ResidentRecord{ResidentCode: code, BirthDate: birth}})
 		servicetest.Check(t, err)
-		return w.RA.AnswerPerson(t.Context(), counterlink.PersonRequest{Counter: d.ID, Office: d.Office, Officer: "017", ID: id, Sealed: sealed})
+		return w.RA.AnswerPerson(t.Context(), counterlink.PersonRequest{Asker: asker(d, id), Sealed: sealed})
 	}
 	if person, err := ask(servicetest.Code("100"), "1980-06-18"); err != nil || !person.Known {
 		t.Fatalf("%+v, %v", person, err)
@@ -84,7 +89,7 @@ func TestReusedQuestionIDGetsNoAnswer(t *testing.T) {
 	}
 	sealed, err := counterlink.SealPersonal(w.SealKey(), id, &events.Personal{Record: &events.ResidentRecord{ResidentCode: servicetest.Code("101"), BirthDate: "1980-06-18"}})
 	servicetest.Check(t, err)
-	if found, err := w.RA.AnswerCases(t.Context(), counterlink.CaseRequest{Counter: d.ID, Office: d.Office, Officer: "017", ID: id, Sealed: sealed}); err == nil {
+	if found, err := w.RA.AnswerCases(t.Context(), counterlink.CaseRequest{Asker: asker(d, id), Sealed: sealed}); err == nil {
 		t.Errorf("cases were found: %v", found)
 	}
 }

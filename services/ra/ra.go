@@ -40,7 +40,7 @@ type Config struct {
 	Log       *eventlog.Log
 	Links     *counterlink.Links
 	Directory *directory.Directory
-	Vault     dossier.Keys
+	Vault     Keys
 	// SealKey decrypts the personal part of claims.
 	SealKey hpke.PrivateKey
 	// Secret makes subscriber ids from resident-record codes; at least 32 bytes, the same for the life of a deployment.
@@ -89,6 +89,7 @@ func (r *RA) Run(ctx context.Context) error {
 	asked.Go(func() { _ = r.Links.AnswerPersons(ctx, r.AnswerPerson) }) // it never fails
 	asked.Go(func() { _ = r.Links.AnswerCases(ctx, r.AnswerCases) })
 	asked.Go(func() { _ = r.Links.AnswerApprovals(ctx, r.AnswerApprovals) })
+	asked.Go(func() { _ = r.Links.AnswerFinds(ctx, r.AnswerFind) })
 	asked.Go(func() { r.lapse(ctx) })
 	defer asked.Wait()
 	defer cancel()

@@ -28,7 +28,6 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/directory"
-	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/hubserver"
 	"shomei/pkg/lifecycle"
@@ -212,7 +211,7 @@ func (w *World) ServeVault() (stop func()) {
 }
 
 // Keys gives the keys of persons as a service of this role has them: the vault itself, or a client of its service.
-func (w *World) Keys(role eventlog.Role) dossier.Keys {
+func (w *World) Keys(role eventlog.Role) ra.Keys {
 	w.T.Helper()
 	if w.served == nil {
 		return w.Vault

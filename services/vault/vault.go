@@ -1,5 +1,5 @@
 // Package vault is the vault's service: it seals and opens for the other services of the centre over NATS, each as its
-// role may (pkg/vaultlink). The eraser, which destroys keys, is a service of its own that runs in the same process,
+// role may (pkg/vaultlink), and keeps the vault's index of names. The eraser, which destroys keys, is a service of its own that runs in the same process,
 // because one process has the vault's files.
 package vault
 
@@ -31,7 +31,7 @@ type Config struct {
 	Key    hpke.PrivateKey
 	Clock  func() time.Time
 	Logger *slog.Logger
-	// Handled, if set, is called with how far the log has been followed.
+	// Handled, if set, is called with how far the log's identities are indexed.
 	Handled func(eventlog.Positions)
 }
 
@@ -65,13 +65,14 @@ func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.server.Run(ctx) })
 	group.Go(func() error { return s.followWriters(ctx) })
+	group.Go(func() error { return s.index(ctx) })
 	return group.Wait()
 }
 
 // followWriters has the log learn of each enrolment and retirement as it is recorded: a retired key opens nothing more.
 func (s *Service) followWriters(ctx context.Context) error {
 	return s.Log.Follow(ctx, eventlog.Follower{
-		Name: "vault", Kinds: []string{events.KindAuthority}, Handle: s.learn, Handled: s.Handled,
+		Name: "vault", Kinds: []string{events.KindAuthority}, Handle: s.learn,
 		Parked: func(r eventlog.Record, err error) {
 			s.Logger.Error("enrolments and retirements are no longer followed: inspect the aggregate with shomei log, then restart the vault",
 				"kind", r.Kind, "id", r.ID, "error", err)

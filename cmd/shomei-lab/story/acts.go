@@ -59,7 +59,7 @@ type Resident struct {
 	Nick string
 	// Code is the resident-record code.
 	Code               string
-	Name, Alias        string
+	Name, Kana, Alias  string
 	BirthDate          string // may be partly unknown: 1950-00-00
 	Sex                uint32 // 1 male, 2 female, 3 unknown (profile.md 3)
 	Address            string

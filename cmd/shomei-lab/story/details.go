@@ -7,6 +7,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/ca"
 	"shomei/pkg/civil"
+	"shomei/pkg/namekey"
 	"shomei/pkg/regime"
 )
 
@@ -173,6 +174,7 @@ func readTerm(w *words, o *officeReading) {
 func personDetails() []entry[*Resident] {
 	return []entry[*Resident]{
 		{"name", "氏名", "FAMILY GIVEN", "住民票の氏名。/ The name on the resident record.", func(w *words, p *Resident) { p.Name = strings.Join(w.rest("a name"), "\u3000") }},
+		{"furigana", "フリガナ", "FAMILY GIVEN", "氏名のフリガナ。かたかなかひらがな。/ The name in kana, katakana or hiragana.", readKana},
 		{"alias", "通称", "ALIAS…|none", "住民票の通称。なくなればnone。/ An alias on the resident record; none when it is taken away.", readAlias},
 		{"birth", "生年月日", "DATE", "生年月日(1950-00-00のように不明な月日は00)。/ Birth date; unknown parts are 00.", readBirth},
 		{"sex", "性別", "male|female|unknown", "性別。/ Sex: " + inWords(sexes) + ".", func(w *words, p *Resident) { p.Sex = pick(w, "a sex", sexes) }},
@@ -202,6 +204,15 @@ func readBirth(w *words, p *Resident) {
 		return
 	}
 	p.BirthDate = w.date("the birth date").String()
+}
+
+func readKana(w *words, p *Resident) {
+	typed := strings.Join(w.rest("furigana"), "\u3000")
+	kana, ok := namekey.Kana(typed)
+	if !ok {
+		w.fail("write katakana or hiragana", "%q has something else than kana", typed)
+	}
+	p.Kana = kana
 }
 
 func readAlias(w *words, p *Resident) {

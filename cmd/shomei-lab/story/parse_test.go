@@ -121,6 +121,7 @@ func TestMistakesNameLineAndRemedy(t *testing.T) {
 		{"mail", someone + "person A\n  mail a@b.com", "10", "no mail address for a story", ".example"},
 		{"second title", someone + "story T", "9", "a second story", "file of its own"},
 		{"not born", someone + "at 1980-06-17 10:00\nlook A", "10", "born on 1980-06-18", "birth date"},
+		{"furigana", "story S\nperson B\n  フリガナ 山武 はなこ", "3", "else than kana", "katakana"},
 		{"code", "story S\nperson B\n  code 123", "3", "no resident-record code", "eleven digits"},
 		{"card without a kind", someone + "apply A issue at main\n  card X-1", "9", "X-1 is new", "card X-1 juki"},
 		{"card of two kinds", someone + "factory A card X-1\napply A issue at main\n  card X-1 juki", "10", "was mynumber before", "number of its own"},

@@ -188,9 +188,9 @@ func (o Operator) Disclose(ctx context.Context, person string) (h Held, err erro
 		return h, err
 	}
 	file := dossier.Of(o.hub.sealed, person, history)
-	err = access.Record(ctx, o.hub.as(eventlog.RoleOperator), o.hub.sealed, o.envelope(), access.ID("operator", o.officer), &events.RecordOpened{
+	err = access.Record(ctx, o.hub.as(eventlog.RoleOperator), o.hub.sealed, o.envelope(), access.ID("operator", o.officer), nil, &events.RecordOpened{
 		Subscriber: person, Purpose: "everything written down", Place: access.Export, RecordClasses: file.Classes(),
-	}, nil)
+	})
 	if err != nil {
 		return h, err
 	}

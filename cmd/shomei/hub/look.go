@@ -33,9 +33,9 @@ func (o Operator) Look(ctx context.Context, l Look) error {
 	if err := o.hub.toRecord(ctx, l.Why != ""); err != nil {
 		return fmt.Errorf("recording who looks: %w", err)
 	}
-	return access.Record(ctx, o.hub.as(eventlog.RoleOperator), o.hub.sealed, o.envelope(), access.ID("operator", o.officer), &events.RecordOpened{
+	return access.Record(ctx, o.hub.as(eventlog.RoleOperator), o.hub.sealed, o.envelope(), access.ID("operator", o.officer), access.Because(l.Why), &events.RecordOpened{
 		Subscriber: l.Subscriber, About: l.About, Purpose: l.Purpose, RecordClasses: l.Classes, Place: l.Place,
-	}, access.Because(l.Why))
+	})
 }
 
 // Records reports whether looks are recorded with these parts: an operator's, or those of a stopped centre's own log. A log that
@@ -64,9 +64,9 @@ func (p *Parts) HistoryShown(ctx context.Context, l console.Look) error {
 		env.Actor, env.Office = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: l.Officer}, l.Office
 		id = access.ID(access.Console, l.Officer)
 	}
-	return access.Record(ctx, p.as(eventlog.RoleConsole), nil, env, id, &events.RecordOpened{
+	return access.Record(ctx, p.as(eventlog.RoleConsole), nil, env, id, nil, &events.RecordOpened{
 		Subscriber: l.Subscriber, Purpose: "history shown", Place: access.Console,
-	}, nil)
+	})
 }
 
 // SignInAt returns how officers sign in to a console under a host name, by the passkeys that the directory knows, and by accounts

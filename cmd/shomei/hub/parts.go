@@ -19,7 +19,6 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/days"
 	"shomei/pkg/directory"
-	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/eventlog/blocks"
 	"shomei/pkg/hubserver"
@@ -66,8 +65,8 @@ type Parts struct {
 	officer string
 	// program is what this process is, in a centre whose services are programs of their own; nil: all of it.
 	program *program
-	// sealed seals and opens personal data: the vault, or its service in another process.
-	sealed dossier.Keys
+	// sealed seals and opens personal data, and finds persons: the vault, or its service in another process.
+	sealed ra.Keys
 	// server is the embedded NATS server; nil if there is another.
 	server *hubserver.Server
 	conn   *nats.Conn
@@ -388,7 +387,7 @@ func (p *Parts) openErasedVault(ctx context.Context) error {
 // no files of the vault.
 func (p *Parts) eraseFirst(ctx context.Context) (err error) {
 	p.vaultService = vaultservice.New(vaultservice.Config{
-		Log: p.Log, Vault: p.Vault, Conn: p.conn, Key: p.keys.vault, Clock: p.Clock.Now, Logger: p.Logger,
+		Log: p.Log, Vault: p.Vault, Conn: p.conn, Key: p.keys.vault, Clock: p.Clock.Now, Logger: p.Logger, Handled: p.positions.note("index"),
 	})
 	p.eraser, err = eraser.New(ctx, eraser.Config{Log: p.as(eventlog.RoleEraser), Vault: p.Vault, Clock: p.Clock.Now, Logger: p.Logger, Handled: p.positions.note("eraser")})
 	return err

@@ -79,7 +79,7 @@ var programs = []program{
 	},
 	{
 		name: "vault", words: "個人情報の鍵を守る (keeps the keys of persons, seals and opens for the others, destroys what is erased)",
-		rows: []string{"vault", "eraser"}, roles: []eventlog.Role{eventlog.RoleEraser}, follows: []string{"vault", "eraser"},
+		rows: []string{"vault", "eraser"}, roles: []eventlog.Role{eventlog.RoleEraser}, follows: []string{"vault", "eraser", "index"},
 		secrets: []string{"master.key", "vault.key"}, holds: []string{"vault"}, answers: vaultlink.ServerMaySubscribe(),
 	},
 	{

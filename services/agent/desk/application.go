@@ -51,6 +51,7 @@ type request struct {
 type person struct {
 	ResidentCode string `json:"resident_code"`
 	Name         string `json:"name"`
+	Kana         string `json:"kana"`
 	Alias        string `json:"alias"`
 	BirthDate    string `json:"birth_date"`
 	Sex          sex    `json:"sex"`
@@ -245,7 +246,7 @@ func (r request) received() (*events.ApplicationReceived, []intake.Fault) {
 func (r request) personal() *events.Personal {
 	p, c := r.Person, r.Contact
 	personal := &events.Personal{Record: &events.ResidentRecord{
-		ResidentCode: p.ResidentCode, Name: p.Name, Alias: p.Alias, BirthDate: p.BirthDate, Sex: uint32(p.Sex), Address: p.Address,
+		ResidentCode: p.ResidentCode, Name: p.Name, Kana: p.Kana, Alias: p.Alias, BirthDate: p.BirthDate, Sex: uint32(p.Sex), Address: p.Address,
 		Registered: p.Registered, Municipality: p.Municipality, AdultWard: p.AdultWard, Foreign: p.Foreign,
 		PeriodOfStay: p.PeriodOfStay, Overseas: p.Overseas || p.OverseasOn != "", OverseasOn: p.OverseasOn, StayPending: p.StayPending,
 	}}

@@ -12,6 +12,8 @@
 //	POST /api/cases                          {"case_number"}, {"card"}, {"resident_code","birth_date"} or none: the card on the reader; with "clerk":
 //	                                         200 {"cases":[[openCase]]}, applications of this office that wait for a letter's answer, taken
 //	                                         at any counter; application with its "procedure" goes on with it. 404 unknown-case, 503 centre-away
+//	POST /api/find                           {"name","birth_date"}, {"resident_code"}, {"card"} or none: the card on the reader; with "clerk":
+//	                                         200 [found], as much as the officer may see. 404 nobody-found, 503 find-away, find-unready
 //	POST /api/reports                        a loss, a found card, a change of the record ([report]); 202 {"procedure","claim"}
 //	POST /api/approvals                      {"clerk"}: 200 {"approvals"}, the acts of this office that wait for a second officer
 //	POST /api/approvals/{id}                 {"outcome","digest","why","clerk"}: approved, refused or withdrawn

@@ -17,7 +17,7 @@ import (
 
 // labels names the fields that can be at fault, as the page does.
 var labels = map[string]string{
-	"person.resident_code": "person.code", "corrected_code": "report.corrected", "person.name": "person.name", "person.alias": "person.alias",
+	"person.resident_code": "person.code", "corrected_code": "report.corrected", "person.name": "person.name", "person.kana": "person.kana", "person.alias": "person.alias",
 	"person.birth_date": "person.birth", "known_birth_date": "report.known", "person.sex": "person.sex", "person.address": "person.address",
 	"person.municipality": "person.municipality", "person.period_of_stay": "person.stay", "person.overseas_on": "person.overseas",
 	"contact.mail": "contact.mail", "contact.postal_code": "contact.code", "contact.postal_address": "contact.address",

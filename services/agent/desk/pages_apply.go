@@ -100,7 +100,7 @@ func (d *Desk) showApply(r call, lang page.Language) (reply, error) {
 
 // personFields are the fields with personal data.
 var personFields = []string{
-	"resident_code", "corrected_code", "name", "alias", "birth_date", "known_birth_date", "sex", "address", "mail", "postal_code", "postal_address", "period_of_stay", "overseas_on",
+	"resident_code", "corrected_code", "name", "kana", "alias", "birth_date", "known_birth_date", "sex", "address", "mail", "postal_code", "postal_address", "period_of_stay", "overseas_on",
 }
 
 func (d *Desk) applyView(form url.Values, lang page.Language) (*applyView, error) {

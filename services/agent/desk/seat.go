@@ -118,6 +118,7 @@ var (
 	applying  = []string{"application", "special-circumstances", "unblock", "revocation"}
 	reporting = []string{"loss", "found", "custody", "record-change", "correction"}
 	deciding  = []string{"approval", "withdrawal"}
+	searching = []string{"search"}
 	staffing  = []string{"officer", "recovery", "signatures", "passkey"}
 	everyAct  = slices.Concat(applying, reporting, deciding, staffing, []string{"hand-over", "drop"})
 )
@@ -130,6 +131,8 @@ var filing = map[string][]string{
 	"POST /approvals/{id}":            deciding,
 	"GET /officers":                   staffing,
 	"POST /officers":                  staffing,
+	"GET /find":                       searching,
+	"POST /find":                      searching,
 	"GET /apply":                      applying,
 	"POST /apply":                     applying,
 	"GET /report":                     reporting,
@@ -141,6 +144,7 @@ var filing = map[string][]string{
 
 	"POST /api/acts/{token}":              everyAct,
 	"POST /api/enrol":                     {"passkey"},
+	"POST /api/find":                      searching,
 	"POST /api/applications":              applying,
 	"POST /api/approvals/{id}":            deciding,
 	"POST /api/reports":                   reporting,

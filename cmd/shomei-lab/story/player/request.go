@@ -35,6 +35,7 @@ type request struct {
 type person struct {
 	ResidentCode string `json:"resident_code"`
 	Name         string `json:"name"`
+	Kana         string `json:"kana,omitempty"`
 	Alias        string `json:"alias,omitempty"`
 	BirthDate    string `json:"birth_date"`
 	Sex          uint32 `json:"sex"`
@@ -62,7 +63,7 @@ func newRequest(a *story.Application, presented, letter string) request {
 		SecondOfficer: officerCode(a.SecondOfficer), SpecialCircumstances: a.SpecialCircumstances, Express: a.Express, Cause: a.Cause,
 		NoticeAnswer: a.NoticeAnswer, PINsMatch: a.PINsMatch, TakenBack: a.TakenBack, ReceivedAt: a.ReceivedAt, AppliedOn: a.AppliedOn,
 		Person: person{
-			ResidentCode: r.Code, Name: r.Name, Alias: r.Alias, BirthDate: r.BirthDate, Sex: r.Sex, Address: r.Address,
+			ResidentCode: r.Code, Name: r.Name, Kana: r.Kana, Alias: r.Alias, BirthDate: r.BirthDate, Sex: r.Sex, Address: r.Address,
 			Registered: r.Registered, Municipality: r.Municipality, AdultWard: r.AdultWard, Foreign: r.Foreign,
 			PeriodOfStay: r.PeriodOfStay, Overseas: r.OverseasOn != "", OverseasOn: r.OverseasOn, StayPending: r.StayPending,
 		},

@@ -224,7 +224,7 @@ func (w *World) Tell(ctx context.Context, office, role string, claim *events.Cla
 // recordOf returns a person's resident record.
 func recordOf(p story.Resident) *events.ResidentRecord {
 	return &events.ResidentRecord{
-		ResidentCode: p.Code, Name: p.Name, Alias: p.Alias, BirthDate: p.BirthDate, Sex: p.Sex, Address: p.Address,
+		ResidentCode: p.Code, Name: p.Name, Kana: p.Kana, Alias: p.Alias, BirthDate: p.BirthDate, Sex: p.Sex, Address: p.Address,
 		Registered: p.Registered, Municipality: p.Municipality, AdultWard: p.AdultWard, Foreign: p.Foreign,
 		PeriodOfStay: p.PeriodOfStay, Overseas: p.OverseasOn != "", OverseasOn: p.OverseasOn, StayPending: p.StayPending,
 	}

@@ -1,0 +1,184 @@
+package ra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"shomei/events"
+	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
+	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
+	"shomei/pkg/intake"
+	"shomei/pkg/lifecycle"
+	"shomei/pkg/officer"
+	"shomei/pkg/vault"
+)
+
+// Keys seals and opens personal data, and finds persons by it (vault.Vault.Find).
+type Keys interface {
+	dossier.Keys
+	Find(name, birthDate string) ([]string, error)
+}
+
+const (
+	// mostFound is how many persons one search shows.
+	mostFound = 20
+	// searched is the purpose of a look by searching, and searching its act.
+	searched  = "search"
+	searching = "search"
+)
+
+// AnswerFind returns the persons that a counter or a telephone desk looks for, with as much as the asking officer may see. It records
+// first whom it shows, or that somebody looked in vain; never what for.
+func (r *RA) AnswerFind(ctx context.Context, q counterlink.FindRequest) (counterlink.Found, error) {
+	roles, err := r.rolesOfAsker(ctx, q.Asker)
+	var reason officer.Reason
+	if errors.As(err, &reason) {
+		return counterlink.Found{Refused: string(reason)}, nil
+	}
+	if err != nil {
+		return counterlink.Found{}, err
+	}
+	subscribers, err := r.lookedFor(ctx, q)
+	if errors.Is(err, vault.ErrIndexing) {
+		return counterlink.Found{Unready: true}, nil
+	}
+	if err != nil {
+		return counterlink.Found{}, err
+	}
+	shown := subscribers[:min(len(subscribers), mostFound)]
+	if err := r.recordOpened(ctx, q.Asker, searched, shown...); err != nil {
+		return counterlink.Found{}, err
+	}
+	found := counterlink.Found{More: len(subscribers) > len(shown)}
+	for _, subscriber := range shown {
+		person, err := r.foundPerson(ctx, subscriber, roles)
+		if err != nil {
+			return counterlink.Found{}, err
+		}
+		found.Persons = append(found.Persons, person)
+	}
+	return found, nil
+}
+
+// rolesOfAsker returns the roles in which somebody searches: as the office's officers know them and, at an office that requires no
+// signatures, a clerk's for a number that nobody has. A telephone desk is that, whoever sits there. Errors are officer.Reason.
+func (r *RA) rolesOfAsker(ctx context.Context, asker counterlink.Asker) ([]officer.Role, error) {
+	roles, err := r.rolesKnown(asker)
+	if err != nil { // perhaps enrolled a moment ago, by another process
+		if err := r.Directory.Refresh(ctx, r.Log); err != nil {
+			return nil, err
+		}
+		roles, err = r.rolesKnown(asker)
+	}
+	if err == nil && asker.Role == "telephone" {
+		roles = []officer.Role{officer.TelephoneDesk}
+	}
+	return roles, err
+}
+
+func (r *RA) rolesKnown(asker counterlink.Asker) ([]officer.Role, error) {
+	now := r.Clock()
+	today := civil.Of(now)
+	found, err := r.Directory.OfficerAt(asker.Office, asker.Officer, now)
+	required := r.Directory.OfficersOf(asker.Office, now).RequiredOn(today) && !r.Directory.Trial()
+	if errors.Is(err, officer.Unknown) && !required {
+		return []officer.Role{officer.Clerk}, nil
+	}
+	if err == nil {
+		err = found.InTerm(today)
+	}
+	if act, _ := officer.ActNamed(searching); err == nil && !act.May(found.Roles) {
+		err = officer.NotAllowed
+	}
+	return found.Roles, err
+}
+
+// lookedFor returns the subscribers whom a search finds.
+func (r *RA) lookedFor(ctx context.Context, q counterlink.FindRequest) ([]string, error) {
+	ids, err := r.named(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	a := &attempt{RA: r}
+	var known []string
+	for _, id := range ids {
+		id, err := a.resolve(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		head, err := r.Log.Load(ctx, events.KindSubscriber, id)
+		if err != nil {
+			return nil, fmt.Errorf("looking for a person: %w", err)
+		}
+		if head.Revision > 0 {
+			known = append(known, id)
+		}
+	}
+	slices.Sort(known)
+	return slices.Compact(known), nil
+}
+
+// named returns the ids under which somebody may be known who holds a card, has a code, or a name and a date of birth.
+func (r *RA) named(ctx context.Context, q counterlink.FindRequest) ([]string, error) {
+	if q.Card != "" {
+		if !events.ValidID(q.Card) {
+			return nil, fmt.Errorf("counter %s looks for what is no card", q.Counter)
+		}
+		holder, err := (&attempt{RA: r}).holderOf(ctx, q.Card)
+		return present(holder), err
+	}
+	personal, err := counterlink.OpenPersonal(r.SealKey, &events.Claim{Id: q.ID, Sealed: q.Sealed})
+	if err != nil {
+		return nil, err
+	}
+	if err := intake.First(intake.Personal(personal, civil.Of(r.Clock()))); err != nil {
+		return nil, err
+	}
+	asked := personal.GetRecord()
+	if code := asked.GetResidentCode(); code != "" {
+		return []string{SubscriberID(r.Secret, code)}, nil
+	}
+	return r.Vault.Find(asked.GetName(), asked.GetBirthDate())
+}
+
+// foundPerson returns what somebody with some roles is shown of a person. Of whom the identity was erased, it is the certificates.
+func (r *RA) foundPerson(ctx context.Context, subscriber string, roles []officer.Role) (*events.FoundPerson, error) {
+	history, err := r.Log.History(ctx, events.KindSubscriber, subscriber)
+	if err != nil {
+		return nil, err
+	}
+	known, err := dossier.Of(r.Vault, subscriber, history).Identity()
+	if dossier.Lost(err) {
+		known, err = &events.ResidentRecord{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	head, err := r.Log.LoadSince(ctx, eventlog.Record{Kind: events.KindSubscriber, ID: subscriber})
+	if err != nil {
+		return nil, fmt.Errorf("looking for a person: %w", err)
+	}
+	state, err := lifecycle.DecodeSubscriber(head.State)
+	if err != nil {
+		return nil, err
+	}
+	p := &events.FoundPerson{
+		Subscriber: subscriber, Initials: Initials(known.GetName()),
+		CardStatus: state.GetCard().GetStatus(), CardLastDay: state.GetCard().GetLastDay(),
+	}
+	p.Certificates, p.PhoneCertificates = lifecycle.CertificateStates(state)
+	if seesNames(roles) {
+		p.Name, p.Alias, p.Kana, p.BirthDate = known.GetName(), known.GetAlias(), known.GetKana(), known.GetBirthDate()
+		p.Municipality = known.GetMunicipality()
+	}
+	return p, nil
+}
+
+// seesNames reports whether somebody with some roles is shown who a person is, and not only what the person holds.
+func seesNames(roles []officer.Role) bool {
+	return slices.ContainsFunc(roles, func(r officer.Role) bool { return r == officer.Clerk || r == officer.Approver })
+}
