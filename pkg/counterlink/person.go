@@ -16,17 +16,21 @@ import (
 	"shomei/events"
 )
 
-// PersonRequest is a counter's question about a person. Personal is sealed to the hub; OpenPersonal opens it under ID.
+// PersonRequest is a counter's question about a person: Sealed is personal data, which OpenPersonal opens under ID, or Subscriber
+// is whose history is asked for.
 type PersonRequest struct {
 	Counter, Office, Officer string
 	ID                       string
 	Sealed                   []byte
+	Subscriber               string
 }
 
-// Person is the centre's answer: whether a person has this code and this date of birth, and the initials of the name.
+// Person is the centre's answer: whether it knows the person, the initials of the name and, if a history was asked for, what that
+// holds.
 type Person struct {
 	Known    bool
 	Initials string
+	Held     *events.HeldHistory
 }
 
 // PersonClient is the counter's end of the questions about persons and their cases; all fields are required.
@@ -45,6 +49,25 @@ func (c PersonClient) Ask(ctx context.Context, officer, code, birthDate string) 
 	if err != nil {
 		return Person{}, err
 	}
+	return c.answered(ctx, nonce, data)
+}
+
+// AskHistory asks the centre what a subscriber's history holds. Any error means that the centre could not be asked.
+func (c PersonClient) AskHistory(ctx context.Context, officer, subscriber string) (Person, error) {
+	nonce := make([]byte, nonceSize)
+	rand.Read(nonce)
+	question, err := events.Encode(&events.PersonQuestion{Counter: c.Counter, Nonce: nonce, Officer: officer, Subscriber: subscriber})
+	if err != nil {
+		return Person{}, err
+	}
+	data, err := signed(question, c.Key, events.SignPersonQuestion)
+	if err != nil {
+		return Person{}, err
+	}
+	return c.answered(ctx, nonce, data)
+}
+
+func (c PersonClient) answered(ctx context.Context, nonce, data []byte) (Person, error) {
 	reply, err := personExchange.ask(ctx, c.Conn, c.Counter, data)
 	if err != nil {
 		return Person{}, fmt.Errorf("asking the hub about a person: %w", err)
@@ -53,7 +76,7 @@ func (c PersonClient) Ask(ctx context.Context, officer, code, birthDate string) 
 	if err := personExchange.open(c.CardClient, nonce, reply, &events.SealedPersonAnswer{}, a); err != nil {
 		return Person{}, err
 	}
-	return Person{Known: a.GetKnown(), Initials: a.GetInitials()}, nil
+	return Person{Known: a.GetKnown(), Initials: a.GetInitials(), Held: a.GetHeld()}, nil
 }
 
 func (c PersonClient) question(nonce []byte, officer string, personal *events.Personal) ([]byte, error) {
@@ -159,12 +182,13 @@ func parsePersonQuestion(counter string, enrolment Enrolment, data []byte) (r Pe
 	}
 	return PersonRequest{
 		Counter: counter, Office: enrolment.Office, Officer: q.GetOfficer(), ID: hex.EncodeToString(q.GetNonce()), Sealed: q.GetSealed(),
+		Subscriber: q.GetSubscriber(),
 	}, q.GetNonce(), nil
 }
 
 // sealPersonAnswer seals an answer to the counter that asked, and signs it.
 func sealPersonAnswer(writer nkeys.KeyPair, enrolment Enrolment, counter string, nonce []byte, p Person) ([]byte, error) {
-	sealed, err := personExchange.seal(counter, enrolment, &events.PersonAnswer{Nonce: nonce, Known: p.Known, Initials: p.Initials})
+	sealed, err := personExchange.seal(counter, enrolment, &events.PersonAnswer{Nonce: nonce, Known: p.Known, Initials: p.Initials, Held: p.Held})
 	if err != nil {
 		return nil, err
 	}

@@ -117,6 +117,7 @@ type route struct {
 var (
 	applying  = []string{"application", "special-circumstances", "unblock", "revocation"}
 	reporting = []string{"loss", "found", "custody", "record-change", "correction"}
+	joining   = []string{"joining"}
 	deciding  = []string{"approval", "withdrawal"}
 	staffing  = []string{"officer", "recovery", "signatures", "passkey"}
 )
@@ -125,7 +126,7 @@ var (
 // of them is not served.
 var filing = map[string][]string{
 	"POST /enrol":                     {"passkey"},
-	"POST /sign/{token}":              slices.Concat(applying, reporting, deciding, staffing, []string{"hand-over", "drop"}),
+	"POST /sign/{token}":              slices.Concat(applying, reporting, joining, deciding, staffing, []string{"hand-over", "drop"}),
 	"POST /approvals/{id}":            deciding,
 	"GET /officers":                   staffing,
 	"POST /officers":                  staffing,
@@ -133,7 +134,9 @@ var filing = map[string][]string{
 	"POST /apply":                     applying,
 	"GET /report":                     reporting,
 	"POST /report":                    reporting,
-	"POST /review/{token}":            slices.Concat(applying, reporting),
+	"GET /join":                       joining,
+	"POST /join":                      joining,
+	"POST /review/{token}":            slices.Concat(applying, reporting, joining),
 	"POST /procedures/{id}/hand-over": {"hand-over"},
 	"GET /procedures/{id}/drop":       {"drop"},
 	"POST /procedures/{id}/drop":      {"drop"},
