@@ -652,6 +652,9 @@ type Event struct {
 	//	*Event_CardSuspended
 	//	*Event_UnblockAuthorized
 	//	*Event_CertificateReleased
+	//	*Event_SubscriberTakenIn
+	//	*Event_TakenInClosed
+	//	*Event_TakenInGivenUp
 	//	*Event_CardClaimed
 	//	*Event_CardRetired
 	//	*Event_CardOpened
@@ -1208,6 +1211,33 @@ func (x *Event) GetCertificateReleased() *CertificateReleased {
 	if x != nil {
 		if x, ok := x.Body.(*Event_CertificateReleased); ok {
 			return x.CertificateReleased
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSubscriberTakenIn() *SubscriberTakenIn {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SubscriberTakenIn); ok {
+			return x.SubscriberTakenIn
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetTakenInClosed() *TakenInClosed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_TakenInClosed); ok {
+			return x.TakenInClosed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetTakenInGivenUp() *TakenInGivenUp {
+	if x != nil {
+		if x, ok := x.Body.(*Event_TakenInGivenUp); ok {
+			return x.TakenInGivenUp
 		}
 	}
 	return nil
@@ -1800,6 +1830,18 @@ type Event_CertificateReleased struct {
 	CertificateReleased *CertificateReleased `protobuf:"bytes,59,opt,name=certificate_released,json=certificateReleased,proto3,oneof"`
 }
 
+type Event_SubscriberTakenIn struct {
+	SubscriberTakenIn *SubscriberTakenIn `protobuf:"bytes,60,opt,name=subscriber_taken_in,json=subscriberTakenIn,proto3,oneof"`
+}
+
+type Event_TakenInClosed struct {
+	TakenInClosed *TakenInClosed `protobuf:"bytes,61,opt,name=taken_in_closed,json=takenInClosed,proto3,oneof"`
+}
+
+type Event_TakenInGivenUp struct {
+	TakenInGivenUp *TakenInGivenUp `protobuf:"bytes,62,opt,name=taken_in_given_up,json=takenInGivenUp,proto3,oneof"`
+}
+
 type Event_CardClaimed struct {
 	CardClaimed *CardClaimed `protobuf:"bytes,100,opt,name=card_claimed,json=cardClaimed,proto3,oneof"`
 }
@@ -2070,6 +2112,12 @@ func (*Event_UnblockAuthorized) isEvent_Body() {}
 
 func (*Event_CertificateReleased) isEvent_Body() {}
 
+func (*Event_SubscriberTakenIn) isEvent_Body() {}
+
+func (*Event_TakenInClosed) isEvent_Body() {}
+
+func (*Event_TakenInGivenUp) isEvent_Body() {}
+
 func (*Event_CardClaimed) isEvent_Body() {}
 
 func (*Event_CardRetired) isEvent_Body() {}
@@ -2205,7 +2253,7 @@ const file_commit_proto_rawDesc = "" +
 	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xf98\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xe1:\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -2268,7 +2316,10 @@ const file_commit_proto_rawDesc = "" +
 	"\x0frequest_refused\x187 \x01(\v2\x1d.shomei.events.RequestRefusedH\x00R\x0erequestRefused\x12E\n" +
 	"\x0ecard_suspended\x189 \x01(\v2\x1c.shomei.events.CardSuspendedH\x00R\rcardSuspended\x12Q\n" +
 	"\x12unblock_authorized\x18: \x01(\v2 .shomei.events.UnblockAuthorizedH\x00R\x11unblockAuthorized\x12W\n" +
-	"\x14certificate_released\x18; \x01(\v2\".shomei.events.CertificateReleasedH\x00R\x13certificateReleased\x12?\n" +
+	"\x14certificate_released\x18; \x01(\v2\".shomei.events.CertificateReleasedH\x00R\x13certificateReleased\x12R\n" +
+	"\x13subscriber_taken_in\x18< \x01(\v2 .shomei.events.SubscriberTakenInH\x00R\x11subscriberTakenIn\x12F\n" +
+	"\x0ftaken_in_closed\x18= \x01(\v2\x1c.shomei.events.TakenInClosedH\x00R\rtakenInClosed\x12J\n" +
+	"\x11taken_in_given_up\x18> \x01(\v2\x1d.shomei.events.TakenInGivenUpH\x00R\x0etakenInGivenUp\x12?\n" +
 	"\fcard_claimed\x18d \x01(\v2\x1a.shomei.events.CardClaimedH\x00R\vcardClaimed\x12?\n" +
 	"\fcard_retired\x18f \x01(\v2\x1a.shomei.events.CardRetiredH\x00R\vcardRetired\x12<\n" +
 	"\vcard_opened\x18g \x01(\v2\x19.shomei.events.CardOpenedH\x00R\n" +
@@ -2399,155 +2450,161 @@ var file_commit_proto_goTypes = []any{
 	(*CardSuspended)(nil),               // 54: shomei.events.CardSuspended
 	(*UnblockAuthorized)(nil),           // 55: shomei.events.UnblockAuthorized
 	(*CertificateReleased)(nil),         // 56: shomei.events.CertificateReleased
-	(*CardClaimed)(nil),                 // 57: shomei.events.CardClaimed
-	(*CardRetired)(nil),                 // 58: shomei.events.CardRetired
-	(*CardOpened)(nil),                  // 59: shomei.events.CardOpened
-	(*OfficeDefined)(nil),               // 60: shomei.events.OfficeDefined
-	(*CounterEnrolled)(nil),             // 61: shomei.events.CounterEnrolled
-	(*CounterRetired)(nil),              // 62: shomei.events.CounterRetired
-	(*CounterHeadAdopted)(nil),          // 63: shomei.events.CounterHeadAdopted
-	(*OfficerEnrolled)(nil),             // 64: shomei.events.OfficerEnrolled
-	(*OfficerRetired)(nil),              // 65: shomei.events.OfficerRetired
-	(*OfficerInvited)(nil),              // 66: shomei.events.OfficerInvited
-	(*PasskeyEnrolled)(nil),             // 67: shomei.events.PasskeyEnrolled
-	(*PasskeyRetired)(nil),              // 68: shomei.events.PasskeyRetired
-	(*SignaturesRequired)(nil),          // 69: shomei.events.SignaturesRequired
-	(*FourEyesDefined)(nil),             // 70: shomei.events.FourEyesDefined
-	(*SignInRefused)(nil),               // 71: shomei.events.SignInRefused
-	(*OfficerClaimRefused)(nil),         // 72: shomei.events.OfficerClaimRefused
-	(*LogOpened)(nil),                   // 73: shomei.events.LogOpened
-	(*GenerationActivated)(nil),         // 74: shomei.events.GenerationActivated
-	(*BlockLeased)(nil),                 // 75: shomei.events.BlockLeased
-	(*CrlPublished)(nil),                // 76: shomei.events.CrlPublished
-	(*WriterEnrolled)(nil),              // 77: shomei.events.WriterEnrolled
-	(*WriterRetired)(nil),               // 78: shomei.events.WriterRetired
-	(*CardKeyMade)(nil),                 // 79: shomei.events.CardKeyMade
-	(*CardKeyOrdered)(nil),              // 80: shomei.events.CardKeyOrdered
-	(*MasterKeyChanged)(nil),            // 81: shomei.events.MasterKeyChanged
-	(*ProgramUserRevoked)(nil),          // 82: shomei.events.ProgramUserRevoked
-	(*CertificateFound)(nil),            // 83: shomei.events.CertificateFound
-	(*RevocationFound)(nil),             // 84: shomei.events.RevocationFound
-	(*FoundCertificateRevoked)(nil),     // 85: shomei.events.FoundCertificateRevoked
-	(*VaultRecorded)(nil),               // 86: shomei.events.VaultRecorded
-	(*FeedReaderEnrolled)(nil),          // 87: shomei.events.FeedReaderEnrolled
-	(*FeedReaderRetired)(nil),           // 88: shomei.events.FeedReaderRetired
-	(*RecordOpened)(nil),                // 89: shomei.events.RecordOpened
-	(*DisclosureAsked)(nil),             // 90: shomei.events.DisclosureAsked
-	(*DisclosureReleased)(nil),          // 91: shomei.events.DisclosureReleased
-	(*FactQuarantined)(nil),             // 92: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 93: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),                   // 94: shomei.events.ClaimHeld
-	(*ApprovalAsked)(nil),               // 95: shomei.events.ApprovalAsked
-	(*ApprovalGiven)(nil),               // 96: shomei.events.ApprovalGiven
-	(*ApprovalRefused)(nil),             // 97: shomei.events.ApprovalRefused
-	(*ApprovalWithdrawn)(nil),           // 98: shomei.events.ApprovalWithdrawn
-	(*ApprovalLapsed)(nil),              // 99: shomei.events.ApprovalLapsed
+	(*SubscriberTakenIn)(nil),           // 57: shomei.events.SubscriberTakenIn
+	(*TakenInClosed)(nil),               // 58: shomei.events.TakenInClosed
+	(*TakenInGivenUp)(nil),              // 59: shomei.events.TakenInGivenUp
+	(*CardClaimed)(nil),                 // 60: shomei.events.CardClaimed
+	(*CardRetired)(nil),                 // 61: shomei.events.CardRetired
+	(*CardOpened)(nil),                  // 62: shomei.events.CardOpened
+	(*OfficeDefined)(nil),               // 63: shomei.events.OfficeDefined
+	(*CounterEnrolled)(nil),             // 64: shomei.events.CounterEnrolled
+	(*CounterRetired)(nil),              // 65: shomei.events.CounterRetired
+	(*CounterHeadAdopted)(nil),          // 66: shomei.events.CounterHeadAdopted
+	(*OfficerEnrolled)(nil),             // 67: shomei.events.OfficerEnrolled
+	(*OfficerRetired)(nil),              // 68: shomei.events.OfficerRetired
+	(*OfficerInvited)(nil),              // 69: shomei.events.OfficerInvited
+	(*PasskeyEnrolled)(nil),             // 70: shomei.events.PasskeyEnrolled
+	(*PasskeyRetired)(nil),              // 71: shomei.events.PasskeyRetired
+	(*SignaturesRequired)(nil),          // 72: shomei.events.SignaturesRequired
+	(*FourEyesDefined)(nil),             // 73: shomei.events.FourEyesDefined
+	(*SignInRefused)(nil),               // 74: shomei.events.SignInRefused
+	(*OfficerClaimRefused)(nil),         // 75: shomei.events.OfficerClaimRefused
+	(*LogOpened)(nil),                   // 76: shomei.events.LogOpened
+	(*GenerationActivated)(nil),         // 77: shomei.events.GenerationActivated
+	(*BlockLeased)(nil),                 // 78: shomei.events.BlockLeased
+	(*CrlPublished)(nil),                // 79: shomei.events.CrlPublished
+	(*WriterEnrolled)(nil),              // 80: shomei.events.WriterEnrolled
+	(*WriterRetired)(nil),               // 81: shomei.events.WriterRetired
+	(*CardKeyMade)(nil),                 // 82: shomei.events.CardKeyMade
+	(*CardKeyOrdered)(nil),              // 83: shomei.events.CardKeyOrdered
+	(*MasterKeyChanged)(nil),            // 84: shomei.events.MasterKeyChanged
+	(*ProgramUserRevoked)(nil),          // 85: shomei.events.ProgramUserRevoked
+	(*CertificateFound)(nil),            // 86: shomei.events.CertificateFound
+	(*RevocationFound)(nil),             // 87: shomei.events.RevocationFound
+	(*FoundCertificateRevoked)(nil),     // 88: shomei.events.FoundCertificateRevoked
+	(*VaultRecorded)(nil),               // 89: shomei.events.VaultRecorded
+	(*FeedReaderEnrolled)(nil),          // 90: shomei.events.FeedReaderEnrolled
+	(*FeedReaderRetired)(nil),           // 91: shomei.events.FeedReaderRetired
+	(*RecordOpened)(nil),                // 92: shomei.events.RecordOpened
+	(*DisclosureAsked)(nil),             // 93: shomei.events.DisclosureAsked
+	(*DisclosureReleased)(nil),          // 94: shomei.events.DisclosureReleased
+	(*FactQuarantined)(nil),             // 95: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 96: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 97: shomei.events.ClaimHeld
+	(*ApprovalAsked)(nil),               // 98: shomei.events.ApprovalAsked
+	(*ApprovalGiven)(nil),               // 99: shomei.events.ApprovalGiven
+	(*ApprovalRefused)(nil),             // 100: shomei.events.ApprovalRefused
+	(*ApprovalWithdrawn)(nil),           // 101: shomei.events.ApprovalWithdrawn
+	(*ApprovalLapsed)(nil),              // 102: shomei.events.ApprovalLapsed
 }
 var file_commit_proto_depIdxs = []int32{
-	6,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
-	6,  // 1: shomei.events.Commit.second_officer:type_name -> shomei.events.Actor
-	7,  // 2: shomei.events.Commit.events:type_name -> shomei.events.Event
-	4,  // 3: shomei.events.Commit.proof:type_name -> shomei.events.ActProof
-	4,  // 4: shomei.events.Commit.second_proof:type_name -> shomei.events.ActProof
-	5,  // 5: shomei.events.Commit.receipt:type_name -> shomei.events.ReceiptEvidence
-	0,  // 6: shomei.events.Actor.kind:type_name -> shomei.events.ActorKind
-	8,  // 7: shomei.events.Event.application_accepted:type_name -> shomei.events.ApplicationAccepted
-	9,  // 8: shomei.events.Event.application_refused:type_name -> shomei.events.ApplicationRefused
-	10, // 9: shomei.events.Event.inquiry_letter_due:type_name -> shomei.events.InquiryLetterDue
-	11, // 10: shomei.events.Event.inquiry_letter_mailed:type_name -> shomei.events.InquiryLetterMailed
-	12, // 11: shomei.events.Event.application_withdrawn:type_name -> shomei.events.ApplicationWithdrawn
-	13, // 12: shomei.events.Event.resident_recorded:type_name -> shomei.events.ResidentRecorded
-	14, // 13: shomei.events.Event.contact_recorded:type_name -> shomei.events.ContactRecorded
-	15, // 14: shomei.events.Event.special_circumstances_granted:type_name -> shomei.events.SpecialCircumstancesGranted
-	16, // 15: shomei.events.Event.keys_recorded:type_name -> shomei.events.KeysRecorded
-	17, // 16: shomei.events.Event.issue_authorized:type_name -> shomei.events.IssueAuthorized
-	18, // 17: shomei.events.Event.issue_abandoned:type_name -> shomei.events.IssueAbandoned
-	19, // 18: shomei.events.Event.certificate_issued:type_name -> shomei.events.CertificateIssued
-	20, // 19: shomei.events.Event.certificate_written:type_name -> shomei.events.CertificateWritten
-	21, // 20: shomei.events.Event.card_write_failed:type_name -> shomei.events.CardWriteFailed
-	22, // 21: shomei.events.Event.certificate_discarded:type_name -> shomei.events.CertificateDiscarded
-	23, // 22: shomei.events.Event.delivered:type_name -> shomei.events.Delivered
-	24, // 23: shomei.events.Event.fee_collected:type_name -> shomei.events.FeeCollected
-	25, // 24: shomei.events.Event.certificate_revoked:type_name -> shomei.events.CertificateRevoked
-	26, // 25: shomei.events.Event.certificate_suspended:type_name -> shomei.events.CertificateSuspended
-	27, // 26: shomei.events.Event.certificate_expired:type_name -> shomei.events.CertificateExpired
-	28, // 27: shomei.events.Event.window_opened:type_name -> shomei.events.WindowOpened
-	29, // 28: shomei.events.Event.notice_due:type_name -> shomei.events.NoticeDue
-	30, // 29: shomei.events.Event.notice_sent:type_name -> shomei.events.NoticeSent
-	31, // 30: shomei.events.Event.notice_failed:type_name -> shomei.events.NoticeFailed
-	32, // 31: shomei.events.Event.notice_suppressed:type_name -> shomei.events.NoticeSuppressed
-	33, // 32: shomei.events.Event.resident_record_changed:type_name -> shomei.events.ResidentRecordChanged
-	34, // 33: shomei.events.Event.deadline_set:type_name -> shomei.events.DeadlineSet
-	35, // 34: shomei.events.Event.deadline_met:type_name -> shomei.events.DeadlineMet
-	36, // 35: shomei.events.Event.deadline_missed:type_name -> shomei.events.DeadlineMissed
-	37, // 36: shomei.events.Event.loss_reported:type_name -> shomei.events.LossReported
-	38, // 37: shomei.events.Event.card_found:type_name -> shomei.events.CardFound
-	39, // 38: shomei.events.Event.card_assigned:type_name -> shomei.events.CardAssigned
-	40, // 39: shomei.events.Event.card_handed_over:type_name -> shomei.events.CardHandedOver
-	41, // 40: shomei.events.Event.card_voided:type_name -> shomei.events.CardVoided
-	42, // 41: shomei.events.Event.card_expired:type_name -> shomei.events.CardExpired
-	43, // 42: shomei.events.Event.card_term_extended:type_name -> shomei.events.CardTermExtended
-	44, // 43: shomei.events.Event.card_taken_into_custody:type_name -> shomei.events.CardTakenIntoCustody
-	45, // 44: shomei.events.Event.card_returned:type_name -> shomei.events.CardReturned
-	46, // 45: shomei.events.Event.pin_blocked:type_name -> shomei.events.PinBlocked
-	47, // 46: shomei.events.Event.pin_unblocked:type_name -> shomei.events.PinUnblocked
-	48, // 47: shomei.events.Event.fact_refused:type_name -> shomei.events.FactRefused
-	49, // 48: shomei.events.Event.key_destroyed:type_name -> shomei.events.KeyDestroyed
-	50, // 49: shomei.events.Event.command_failed:type_name -> shomei.events.CommandFailed
-	51, // 50: shomei.events.Event.subscriber_aliased:type_name -> shomei.events.SubscriberAliased
-	52, // 51: shomei.events.Event.erasure_ordered:type_name -> shomei.events.ErasureOrdered
-	53, // 52: shomei.events.Event.request_refused:type_name -> shomei.events.RequestRefused
-	54, // 53: shomei.events.Event.card_suspended:type_name -> shomei.events.CardSuspended
-	55, // 54: shomei.events.Event.unblock_authorized:type_name -> shomei.events.UnblockAuthorized
-	56, // 55: shomei.events.Event.certificate_released:type_name -> shomei.events.CertificateReleased
-	57, // 56: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
-	58, // 57: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
-	59, // 58: shomei.events.Event.card_opened:type_name -> shomei.events.CardOpened
-	60, // 59: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
-	61, // 60: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
-	62, // 61: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
-	63, // 62: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
-	64, // 63: shomei.events.Event.officer_enrolled:type_name -> shomei.events.OfficerEnrolled
-	65, // 64: shomei.events.Event.officer_retired:type_name -> shomei.events.OfficerRetired
-	66, // 65: shomei.events.Event.officer_invited:type_name -> shomei.events.OfficerInvited
-	67, // 66: shomei.events.Event.passkey_enrolled:type_name -> shomei.events.PasskeyEnrolled
-	68, // 67: shomei.events.Event.passkey_retired:type_name -> shomei.events.PasskeyRetired
-	69, // 68: shomei.events.Event.signatures_required:type_name -> shomei.events.SignaturesRequired
-	70, // 69: shomei.events.Event.four_eyes_defined:type_name -> shomei.events.FourEyesDefined
-	71, // 70: shomei.events.Event.sign_in_refused:type_name -> shomei.events.SignInRefused
-	72, // 71: shomei.events.Event.officer_claim_refused:type_name -> shomei.events.OfficerClaimRefused
-	73, // 72: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
-	74, // 73: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
-	75, // 74: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
-	76, // 75: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
-	77, // 76: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
-	78, // 77: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
-	79, // 78: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
-	80, // 79: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
-	81, // 80: shomei.events.Event.master_key_changed:type_name -> shomei.events.MasterKeyChanged
-	82, // 81: shomei.events.Event.program_user_revoked:type_name -> shomei.events.ProgramUserRevoked
-	83, // 82: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
-	84, // 83: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
-	85, // 84: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
-	86, // 85: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
-	87, // 86: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
-	88, // 87: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
-	89, // 88: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	90, // 89: shomei.events.Event.disclosure_asked:type_name -> shomei.events.DisclosureAsked
-	91, // 90: shomei.events.Event.disclosure_released:type_name -> shomei.events.DisclosureReleased
-	92, // 91: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	93, // 92: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	94, // 93: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	95, // 94: shomei.events.Event.approval_asked:type_name -> shomei.events.ApprovalAsked
-	96, // 95: shomei.events.Event.approval_given:type_name -> shomei.events.ApprovalGiven
-	97, // 96: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
-	98, // 97: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
-	99, // 98: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
-	99, // [99:99] is the sub-list for method output_type
-	99, // [99:99] is the sub-list for method input_type
-	99, // [99:99] is the sub-list for extension type_name
-	99, // [99:99] is the sub-list for extension extendee
-	0,  // [0:99] is the sub-list for field type_name
+	6,   // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
+	6,   // 1: shomei.events.Commit.second_officer:type_name -> shomei.events.Actor
+	7,   // 2: shomei.events.Commit.events:type_name -> shomei.events.Event
+	4,   // 3: shomei.events.Commit.proof:type_name -> shomei.events.ActProof
+	4,   // 4: shomei.events.Commit.second_proof:type_name -> shomei.events.ActProof
+	5,   // 5: shomei.events.Commit.receipt:type_name -> shomei.events.ReceiptEvidence
+	0,   // 6: shomei.events.Actor.kind:type_name -> shomei.events.ActorKind
+	8,   // 7: shomei.events.Event.application_accepted:type_name -> shomei.events.ApplicationAccepted
+	9,   // 8: shomei.events.Event.application_refused:type_name -> shomei.events.ApplicationRefused
+	10,  // 9: shomei.events.Event.inquiry_letter_due:type_name -> shomei.events.InquiryLetterDue
+	11,  // 10: shomei.events.Event.inquiry_letter_mailed:type_name -> shomei.events.InquiryLetterMailed
+	12,  // 11: shomei.events.Event.application_withdrawn:type_name -> shomei.events.ApplicationWithdrawn
+	13,  // 12: shomei.events.Event.resident_recorded:type_name -> shomei.events.ResidentRecorded
+	14,  // 13: shomei.events.Event.contact_recorded:type_name -> shomei.events.ContactRecorded
+	15,  // 14: shomei.events.Event.special_circumstances_granted:type_name -> shomei.events.SpecialCircumstancesGranted
+	16,  // 15: shomei.events.Event.keys_recorded:type_name -> shomei.events.KeysRecorded
+	17,  // 16: shomei.events.Event.issue_authorized:type_name -> shomei.events.IssueAuthorized
+	18,  // 17: shomei.events.Event.issue_abandoned:type_name -> shomei.events.IssueAbandoned
+	19,  // 18: shomei.events.Event.certificate_issued:type_name -> shomei.events.CertificateIssued
+	20,  // 19: shomei.events.Event.certificate_written:type_name -> shomei.events.CertificateWritten
+	21,  // 20: shomei.events.Event.card_write_failed:type_name -> shomei.events.CardWriteFailed
+	22,  // 21: shomei.events.Event.certificate_discarded:type_name -> shomei.events.CertificateDiscarded
+	23,  // 22: shomei.events.Event.delivered:type_name -> shomei.events.Delivered
+	24,  // 23: shomei.events.Event.fee_collected:type_name -> shomei.events.FeeCollected
+	25,  // 24: shomei.events.Event.certificate_revoked:type_name -> shomei.events.CertificateRevoked
+	26,  // 25: shomei.events.Event.certificate_suspended:type_name -> shomei.events.CertificateSuspended
+	27,  // 26: shomei.events.Event.certificate_expired:type_name -> shomei.events.CertificateExpired
+	28,  // 27: shomei.events.Event.window_opened:type_name -> shomei.events.WindowOpened
+	29,  // 28: shomei.events.Event.notice_due:type_name -> shomei.events.NoticeDue
+	30,  // 29: shomei.events.Event.notice_sent:type_name -> shomei.events.NoticeSent
+	31,  // 30: shomei.events.Event.notice_failed:type_name -> shomei.events.NoticeFailed
+	32,  // 31: shomei.events.Event.notice_suppressed:type_name -> shomei.events.NoticeSuppressed
+	33,  // 32: shomei.events.Event.resident_record_changed:type_name -> shomei.events.ResidentRecordChanged
+	34,  // 33: shomei.events.Event.deadline_set:type_name -> shomei.events.DeadlineSet
+	35,  // 34: shomei.events.Event.deadline_met:type_name -> shomei.events.DeadlineMet
+	36,  // 35: shomei.events.Event.deadline_missed:type_name -> shomei.events.DeadlineMissed
+	37,  // 36: shomei.events.Event.loss_reported:type_name -> shomei.events.LossReported
+	38,  // 37: shomei.events.Event.card_found:type_name -> shomei.events.CardFound
+	39,  // 38: shomei.events.Event.card_assigned:type_name -> shomei.events.CardAssigned
+	40,  // 39: shomei.events.Event.card_handed_over:type_name -> shomei.events.CardHandedOver
+	41,  // 40: shomei.events.Event.card_voided:type_name -> shomei.events.CardVoided
+	42,  // 41: shomei.events.Event.card_expired:type_name -> shomei.events.CardExpired
+	43,  // 42: shomei.events.Event.card_term_extended:type_name -> shomei.events.CardTermExtended
+	44,  // 43: shomei.events.Event.card_taken_into_custody:type_name -> shomei.events.CardTakenIntoCustody
+	45,  // 44: shomei.events.Event.card_returned:type_name -> shomei.events.CardReturned
+	46,  // 45: shomei.events.Event.pin_blocked:type_name -> shomei.events.PinBlocked
+	47,  // 46: shomei.events.Event.pin_unblocked:type_name -> shomei.events.PinUnblocked
+	48,  // 47: shomei.events.Event.fact_refused:type_name -> shomei.events.FactRefused
+	49,  // 48: shomei.events.Event.key_destroyed:type_name -> shomei.events.KeyDestroyed
+	50,  // 49: shomei.events.Event.command_failed:type_name -> shomei.events.CommandFailed
+	51,  // 50: shomei.events.Event.subscriber_aliased:type_name -> shomei.events.SubscriberAliased
+	52,  // 51: shomei.events.Event.erasure_ordered:type_name -> shomei.events.ErasureOrdered
+	53,  // 52: shomei.events.Event.request_refused:type_name -> shomei.events.RequestRefused
+	54,  // 53: shomei.events.Event.card_suspended:type_name -> shomei.events.CardSuspended
+	55,  // 54: shomei.events.Event.unblock_authorized:type_name -> shomei.events.UnblockAuthorized
+	56,  // 55: shomei.events.Event.certificate_released:type_name -> shomei.events.CertificateReleased
+	57,  // 56: shomei.events.Event.subscriber_taken_in:type_name -> shomei.events.SubscriberTakenIn
+	58,  // 57: shomei.events.Event.taken_in_closed:type_name -> shomei.events.TakenInClosed
+	59,  // 58: shomei.events.Event.taken_in_given_up:type_name -> shomei.events.TakenInGivenUp
+	60,  // 59: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
+	61,  // 60: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
+	62,  // 61: shomei.events.Event.card_opened:type_name -> shomei.events.CardOpened
+	63,  // 62: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
+	64,  // 63: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
+	65,  // 64: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
+	66,  // 65: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
+	67,  // 66: shomei.events.Event.officer_enrolled:type_name -> shomei.events.OfficerEnrolled
+	68,  // 67: shomei.events.Event.officer_retired:type_name -> shomei.events.OfficerRetired
+	69,  // 68: shomei.events.Event.officer_invited:type_name -> shomei.events.OfficerInvited
+	70,  // 69: shomei.events.Event.passkey_enrolled:type_name -> shomei.events.PasskeyEnrolled
+	71,  // 70: shomei.events.Event.passkey_retired:type_name -> shomei.events.PasskeyRetired
+	72,  // 71: shomei.events.Event.signatures_required:type_name -> shomei.events.SignaturesRequired
+	73,  // 72: shomei.events.Event.four_eyes_defined:type_name -> shomei.events.FourEyesDefined
+	74,  // 73: shomei.events.Event.sign_in_refused:type_name -> shomei.events.SignInRefused
+	75,  // 74: shomei.events.Event.officer_claim_refused:type_name -> shomei.events.OfficerClaimRefused
+	76,  // 75: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
+	77,  // 76: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
+	78,  // 77: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
+	79,  // 78: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
+	80,  // 79: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
+	81,  // 80: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
+	82,  // 81: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
+	83,  // 82: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
+	84,  // 83: shomei.events.Event.master_key_changed:type_name -> shomei.events.MasterKeyChanged
+	85,  // 84: shomei.events.Event.program_user_revoked:type_name -> shomei.events.ProgramUserRevoked
+	86,  // 85: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
+	87,  // 86: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
+	88,  // 87: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
+	89,  // 88: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
+	90,  // 89: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
+	91,  // 90: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
+	92,  // 91: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	93,  // 92: shomei.events.Event.disclosure_asked:type_name -> shomei.events.DisclosureAsked
+	94,  // 93: shomei.events.Event.disclosure_released:type_name -> shomei.events.DisclosureReleased
+	95,  // 94: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	96,  // 95: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	97,  // 96: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	98,  // 97: shomei.events.Event.approval_asked:type_name -> shomei.events.ApprovalAsked
+	99,  // 98: shomei.events.Event.approval_given:type_name -> shomei.events.ApprovalGiven
+	100, // 99: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
+	101, // 100: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
+	102, // 101: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
+	102, // [102:102] is the sub-list for method output_type
+	102, // [102:102] is the sub-list for method input_type
+	102, // [102:102] is the sub-list for extension type_name
+	102, // [102:102] is the sub-list for extension extendee
+	0,   // [0:102] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2611,6 +2668,9 @@ func file_commit_proto_init() {
 		(*Event_CardSuspended)(nil),
 		(*Event_UnblockAuthorized)(nil),
 		(*Event_CertificateReleased)(nil),
+		(*Event_SubscriberTakenIn)(nil),
+		(*Event_TakenInClosed)(nil),
+		(*Event_TakenInGivenUp)(nil),
 		(*Event_CardClaimed)(nil),
 		(*Event_CardRetired)(nil),
 		(*Event_CardOpened)(nil),

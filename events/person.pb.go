@@ -31,7 +31,9 @@ type PersonQuestion struct {
 	Nonce   []byte `protobuf:"bytes,2,opt,name=nonce,proto3" json:"nonce,omitempty"`
 	Officer string `protobuf:"bytes,3,opt,name=officer,proto3" json:"officer,omitempty"`
 	// sealed is HPKE to the hub's seal key over a Personal with only the resident-record code and the date of birth.
-	Sealed        []byte `protobuf:"bytes,4,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	Sealed []byte `protobuf:"bytes,4,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	// subscriber, if set, is whose history is asked for; then nothing is sealed.
+	Subscriber    string `protobuf:"bytes,80,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -94,13 +96,22 @@ func (x *PersonQuestion) GetSealed() []byte {
 	return nil
 }
 
+func (x *PersonQuestion) GetSubscriber() string {
+	if x != nil {
+		return x.Subscriber
+	}
+	return ""
+}
+
 type PersonAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Nonce []byte                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
 	// known: the centre knows a person with this code and date of birth.
 	Known bool `protobuf:"varint,2,opt,name=known,proto3" json:"known,omitempty"`
 	// initials are the first characters of the parts of the person's name; empty unless known.
-	Initials      string `protobuf:"bytes,3,opt,name=initials,proto3" json:"initials,omitempty"`
+	Initials string `protobuf:"bytes,3,opt,name=initials,proto3" json:"initials,omitempty"`
+	// held is what the history that was asked for holds.
+	Held          *HeldHistory `protobuf:"bytes,80,opt,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -156,20 +167,201 @@ func (x *PersonAnswer) GetInitials() string {
 	return ""
 }
 
+func (x *PersonAnswer) GetHeld() *HeldHistory {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+// HeldHistory is what officers must know of a history before they join it with another.
+type HeldHistory struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// subscriber is whose history goes on: another than was asked for if that one has ended.
+	Subscriber   string              `protobuf:"bytes,1,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	Certificates []*CertificateState `protobuf:"bytes,2,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	Cards        []*HistoryCard      `protobuf:"bytes,3,rep,name=cards,proto3" json:"cards,omitempty"`
+	// first_ms and newest_ms are when its first and its newest commit were recorded.
+	FirstMs  int64 `protobuf:"varint,4,opt,name=first_ms,json=firstMs,proto3" json:"first_ms,omitempty"`
+	NewestMs int64 `protobuf:"varint,5,opt,name=newest_ms,json=newestMs,proto3" json:"newest_ms,omitempty"`
+	// open: an application is under way.
+	Open          bool   `protobuf:"varint,6,opt,name=open,proto3" json:"open,omitempty"`
+	Revision      uint64 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeldHistory) Reset() {
+	*x = HeldHistory{}
+	mi := &file_person_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeldHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeldHistory) ProtoMessage() {}
+
+func (x *HeldHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_person_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeldHistory.ProtoReflect.Descriptor instead.
+func (*HeldHistory) Descriptor() ([]byte, []int) {
+	return file_person_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *HeldHistory) GetSubscriber() string {
+	if x != nil {
+		return x.Subscriber
+	}
+	return ""
+}
+
+func (x *HeldHistory) GetCertificates() []*CertificateState {
+	if x != nil {
+		return x.Certificates
+	}
+	return nil
+}
+
+func (x *HeldHistory) GetCards() []*HistoryCard {
+	if x != nil {
+		return x.Cards
+	}
+	return nil
+}
+
+func (x *HeldHistory) GetFirstMs() int64 {
+	if x != nil {
+		return x.FirstMs
+	}
+	return 0
+}
+
+func (x *HeldHistory) GetNewestMs() int64 {
+	if x != nil {
+		return x.NewestMs
+	}
+	return 0
+}
+
+func (x *HeldHistory) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
+func (x *HeldHistory) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+type HistoryCard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Card          string                 `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
+	Status        CardStatus             `protobuf:"varint,2,opt,name=status,proto3,enum=shomei.events.CardStatus" json:"status,omitempty"`
+	LastDay       string                 `protobuf:"bytes,3,opt,name=last_day,json=lastDay,proto3" json:"last_day,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryCard) Reset() {
+	*x = HistoryCard{}
+	mi := &file_person_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryCard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryCard) ProtoMessage() {}
+
+func (x *HistoryCard) ProtoReflect() protoreflect.Message {
+	mi := &file_person_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryCard.ProtoReflect.Descriptor instead.
+func (*HistoryCard) Descriptor() ([]byte, []int) {
+	return file_person_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *HistoryCard) GetCard() string {
+	if x != nil {
+		return x.Card
+	}
+	return ""
+}
+
+func (x *HistoryCard) GetStatus() CardStatus {
+	if x != nil {
+		return x.Status
+	}
+	return CardStatus_CARD_STATUS_UNSPECIFIED
+}
+
+func (x *HistoryCard) GetLastDay() string {
+	if x != nil {
+		return x.LastDay
+	}
+	return ""
+}
+
 var File_person_proto protoreflect.FileDescriptor
 
 const file_person_proto_rawDesc = "" +
 	"\n" +
-	"\fperson.proto\x12\rshomei.events\"r\n" +
+	"\fperson.proto\x12\rshomei.events\x1a\vclaim.proto\x1a\vterms.proto\"\x92\x01\n" +
 	"\x0ePersonQuestion\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\fR\x05nonce\x12\x18\n" +
 	"\aofficer\x18\x03 \x01(\tR\aofficer\x12\x16\n" +
-	"\x06sealed\x18\x04 \x01(\fR\x06sealed\"V\n" +
+	"\x06sealed\x18\x04 \x01(\fR\x06sealed\x12\x1e\n" +
+	"\n" +
+	"subscriber\x18P \x01(\tR\n" +
+	"subscriber\"\x86\x01\n" +
 	"\fPersonAnswer\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12\x14\n" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12\x1a\n" +
-	"\binitials\x18\x03 \x01(\tR\binitialsB\x0fZ\rshomei/eventsb\x06proto3"
+	"\binitials\x18\x03 \x01(\tR\binitials\x12.\n" +
+	"\x04held\x18P \x01(\v2\x1a.shomei.events.HeldHistoryR\x04held\"\x8c\x02\n" +
+	"\vHeldHistory\x12\x1e\n" +
+	"\n" +
+	"subscriber\x18\x01 \x01(\tR\n" +
+	"subscriber\x12C\n" +
+	"\fcertificates\x18\x02 \x03(\v2\x1f.shomei.events.CertificateStateR\fcertificates\x120\n" +
+	"\x05cards\x18\x03 \x03(\v2\x1a.shomei.events.HistoryCardR\x05cards\x12\x19\n" +
+	"\bfirst_ms\x18\x04 \x01(\x03R\afirstMs\x12\x1b\n" +
+	"\tnewest_ms\x18\x05 \x01(\x03R\bnewestMs\x12\x12\n" +
+	"\x04open\x18\x06 \x01(\bR\x04open\x12\x1a\n" +
+	"\brevision\x18\a \x01(\x04R\brevision\"o\n" +
+	"\vHistoryCard\x12\x12\n" +
+	"\x04card\x18\x01 \x01(\tR\x04card\x121\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x19.shomei.events.CardStatusR\x06status\x12\x19\n" +
+	"\blast_day\x18\x03 \x01(\tR\alastDayB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_person_proto_rawDescOnce sync.Once
@@ -183,17 +375,25 @@ func file_person_proto_rawDescGZIP() []byte {
 	return file_person_proto_rawDescData
 }
 
-var file_person_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_person_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_person_proto_goTypes = []any{
-	(*PersonQuestion)(nil), // 0: shomei.events.PersonQuestion
-	(*PersonAnswer)(nil),   // 1: shomei.events.PersonAnswer
+	(*PersonQuestion)(nil),   // 0: shomei.events.PersonQuestion
+	(*PersonAnswer)(nil),     // 1: shomei.events.PersonAnswer
+	(*HeldHistory)(nil),      // 2: shomei.events.HeldHistory
+	(*HistoryCard)(nil),      // 3: shomei.events.HistoryCard
+	(*CertificateState)(nil), // 4: shomei.events.CertificateState
+	(CardStatus)(0),          // 5: shomei.events.CardStatus
 }
 var file_person_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	2, // 0: shomei.events.PersonAnswer.held:type_name -> shomei.events.HeldHistory
+	4, // 1: shomei.events.HeldHistory.certificates:type_name -> shomei.events.CertificateState
+	3, // 2: shomei.events.HeldHistory.cards:type_name -> shomei.events.HistoryCard
+	5, // 3: shomei.events.HistoryCard.status:type_name -> shomei.events.CardStatus
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_person_proto_init() }
@@ -201,13 +401,15 @@ func file_person_proto_init() {
 	if File_person_proto != nil {
 		return
 	}
+	file_claim_proto_init()
+	file_terms_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_person_proto_rawDesc), len(file_person_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -17,6 +17,8 @@ func SealedOf(body Body) *Sealed {
 		return b.Circumstances
 	case *ApplicationWithdrawn:
 		return b.Why
+	case *SubscriberTakenIn:
+		return b.Why
 	case *ErasureOrdered:
 		return b.SealedOrder
 	case *CounterHeadAdopted:

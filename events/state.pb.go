@@ -110,8 +110,10 @@ type SubscriberState struct {
 	Continued bool   `protobuf:"varint,61,opt,name=continued,proto3" json:"continued,omitempty"`
 	// move_filed_on is the day on which a move-in or a change of address was last filed.
 	MoveFiledOn string `protobuf:"bytes,62,opt,name=move_filed_on,json=moveFiledOn,proto3" json:"move_filed_on,omitempty"`
-	// alias_of is the subscriber whose history continues; then all other fields are empty.
-	AliasOf       string `protobuf:"bytes,63,opt,name=alias_of,json=aliasOf,proto3" json:"alias_of,omitempty"`
+	// alias_of is the subscriber whose history continues; then nothing is in force or open here.
+	AliasOf string `protobuf:"bytes,63,opt,name=alias_of,json=aliasOf,proto3" json:"alias_of,omitempty"`
+	// took_in is the revision at which another history was last taken in.
+	TookIn        uint64 `protobuf:"varint,64,opt,name=took_in,json=tookIn,proto3" json:"took_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -307,6 +309,13 @@ func (x *SubscriberState) GetAliasOf() string {
 		return x.AliasOf
 	}
 	return ""
+}
+
+func (x *SubscriberState) GetTookIn() uint64 {
+	if x != nil {
+		return x.TookIn
+	}
+	return 0
 }
 
 // Carrier holds certificates: a card, or a smartphone, whose certificates are bound to the card's and do not count as the
@@ -2019,7 +2028,7 @@ var File_state_proto protoreflect.FileDescriptor
 
 const file_state_proto_rawDesc = "" +
 	"\n" +
-	"\vstate.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\x10subscriber.proto\x1a\vterms.proto\"\xda\a\n" +
+	"\vstate.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\x10subscriber.proto\x1a\vterms.proto\"\xf3\a\n" +
 	"\x0fSubscriberState\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1f\n" +
 	"\vrecorded_ms\x18\x02 \x01(\x03R\n" +
@@ -2047,7 +2056,8 @@ const file_state_proto_rawDesc = "" +
 	"\aleft_on\x18< \x01(\tR\x06leftOn\x12\x1c\n" +
 	"\tcontinued\x18= \x01(\bR\tcontinued\x12\"\n" +
 	"\rmove_filed_on\x18> \x01(\tR\vmoveFiledOn\x12\x19\n" +
-	"\balias_of\x18? \x01(\tR\aaliasOf\"I\n" +
+	"\balias_of\x18? \x01(\tR\aaliasOf\x12\x17\n" +
+	"\atook_in\x18@ \x01(\x04R\x06tookIn\"I\n" +
 	"\aCarrier\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.shomei.events.CarrierKindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"\xc9\x06\n" +

@@ -3615,8 +3615,8 @@ func (x *CommandFailed) GetReason() string {
 	return ""
 }
 
-// SubscriberAliased: a resident-record code was corrected to a new one. It is the only event of the new code's subscriber
-// and names the one whose history continues.
+// SubscriberAliased: this history ends and names the one that goes on. A resident-record code was corrected to a new one, which
+// had no certificates, or two histories were joined, and the same commit has ended what was alive in this one.
 type SubscriberAliased struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// to is the subscriber whose history continues.
@@ -3662,6 +3662,170 @@ func (x *SubscriberAliased) GetTo() string {
 	return ""
 }
 
+// SubscriberTakenIn: another history is the same person's. What is alive there is owed an end, after which that history is an
+// alias of this one.
+type SubscriberTakenIn struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// from is the subscriber whose history ends.
+	From string `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	// from_revision is the revision at which it was read. If it has taken in another since then, the joining is given up.
+	FromRevision uint64 `protobuf:"varint,2,opt,name=from_revision,json=fromRevision,proto3" json:"from_revision,omitempty"`
+	// evidence says what was seen, in words of pkg/regime.
+	Evidence []string `protobuf:"bytes,3,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	// why are the officers' words (text).
+	Why           *Sealed `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscriberTakenIn) Reset() {
+	*x = SubscriberTakenIn{}
+	mi := &file_subscriber_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscriberTakenIn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscriberTakenIn) ProtoMessage() {}
+
+func (x *SubscriberTakenIn) ProtoReflect() protoreflect.Message {
+	mi := &file_subscriber_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscriberTakenIn.ProtoReflect.Descriptor instead.
+func (*SubscriberTakenIn) Descriptor() ([]byte, []int) {
+	return file_subscriber_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *SubscriberTakenIn) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *SubscriberTakenIn) GetFromRevision() uint64 {
+	if x != nil {
+		return x.FromRevision
+	}
+	return 0
+}
+
+func (x *SubscriberTakenIn) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *SubscriberTakenIn) GetWhy() *Sealed {
+	if x != nil {
+		return x.Why
+	}
+	return nil
+}
+
+// TakenInClosed: a history that was taken in has ended, and is an alias of this one.
+type TakenInClosed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakenInClosed) Reset() {
+	*x = TakenInClosed{}
+	mi := &file_subscriber_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakenInClosed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakenInClosed) ProtoMessage() {}
+
+func (x *TakenInClosed) ProtoReflect() protoreflect.Message {
+	mi := &file_subscriber_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakenInClosed.ProtoReflect.Descriptor instead.
+func (*TakenInClosed) Descriptor() ([]byte, []int) {
+	return file_subscriber_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *TakenInClosed) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+// TakenInGivenUp: a history that was taken in could not be ended: it went on elsewhere, or took in another itself.
+type TakenInGivenUp struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakenInGivenUp) Reset() {
+	*x = TakenInGivenUp{}
+	mi := &file_subscriber_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakenInGivenUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakenInGivenUp) ProtoMessage() {}
+
+func (x *TakenInGivenUp) ProtoReflect() protoreflect.Message {
+	mi := &file_subscriber_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakenInGivenUp.ProtoReflect.Descriptor instead.
+func (*TakenInGivenUp) Descriptor() ([]byte, []int) {
+	return file_subscriber_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *TakenInGivenUp) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
 // ErasureOrdered: all retention periods are over, and the key of this record class must be destroyed.
 type ErasureOrdered struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -3676,7 +3840,7 @@ type ErasureOrdered struct {
 
 func (x *ErasureOrdered) Reset() {
 	*x = ErasureOrdered{}
-	mi := &file_subscriber_proto_msgTypes[49]
+	mi := &file_subscriber_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3688,7 +3852,7 @@ func (x *ErasureOrdered) String() string {
 func (*ErasureOrdered) ProtoMessage() {}
 
 func (x *ErasureOrdered) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[49]
+	mi := &file_subscriber_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3701,7 +3865,7 @@ func (x *ErasureOrdered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErasureOrdered.ProtoReflect.Descriptor instead.
 func (*ErasureOrdered) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{49}
+	return file_subscriber_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ErasureOrdered) GetRecordClass() string {
@@ -3736,7 +3900,7 @@ type RequestRefused struct {
 
 func (x *RequestRefused) Reset() {
 	*x = RequestRefused{}
-	mi := &file_subscriber_proto_msgTypes[50]
+	mi := &file_subscriber_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3748,7 +3912,7 @@ func (x *RequestRefused) String() string {
 func (*RequestRefused) ProtoMessage() {}
 
 func (x *RequestRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[50]
+	mi := &file_subscriber_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3761,7 +3925,7 @@ func (x *RequestRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRefused.ProtoReflect.Descriptor instead.
 func (*RequestRefused) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{50}
+	return file_subscriber_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *RequestRefused) GetRequest() string {
@@ -3788,7 +3952,7 @@ type CardSuspended struct {
 
 func (x *CardSuspended) Reset() {
 	*x = CardSuspended{}
-	mi := &file_subscriber_proto_msgTypes[51]
+	mi := &file_subscriber_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3800,7 +3964,7 @@ func (x *CardSuspended) String() string {
 func (*CardSuspended) ProtoMessage() {}
 
 func (x *CardSuspended) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[51]
+	mi := &file_subscriber_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3813,7 +3977,7 @@ func (x *CardSuspended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardSuspended.ProtoReflect.Descriptor instead.
 func (*CardSuspended) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{51}
+	return file_subscriber_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *CardSuspended) GetCard() string {
@@ -3842,7 +4006,7 @@ type UnblockAuthorized struct {
 
 func (x *UnblockAuthorized) Reset() {
 	*x = UnblockAuthorized{}
-	mi := &file_subscriber_proto_msgTypes[52]
+	mi := &file_subscriber_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3854,7 +4018,7 @@ func (x *UnblockAuthorized) String() string {
 func (*UnblockAuthorized) ProtoMessage() {}
 
 func (x *UnblockAuthorized) ProtoReflect() protoreflect.Message {
-	mi := &file_subscriber_proto_msgTypes[52]
+	mi := &file_subscriber_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3867,7 +4031,7 @@ func (x *UnblockAuthorized) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockAuthorized.ProtoReflect.Descriptor instead.
 func (*UnblockAuthorized) Descriptor() ([]byte, []int) {
-	return file_subscriber_proto_rawDescGZIP(), []int{52}
+	return file_subscriber_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *UnblockAuthorized) GetProcedure() string {
@@ -4201,7 +4365,16 @@ const file_subscriber_proto_rawDesc = "" +
 	"obligation\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"#\n" +
 	"\x11SubscriberAliased\x12\x0e\n" +
-	"\x02to\x18\x01 \x01(\tR\x02to\"\x83\x01\n" +
+	"\x02to\x18\x01 \x01(\tR\x02to\"\x91\x01\n" +
+	"\x11SubscriberTakenIn\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12#\n" +
+	"\rfrom_revision\x18\x02 \x01(\x04R\ffromRevision\x12\x1a\n" +
+	"\bevidence\x18\x03 \x03(\tR\bevidence\x12'\n" +
+	"\x03why\x18\x04 \x01(\v2\x15.shomei.events.SealedR\x03why\"#\n" +
+	"\rTakenInClosed\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\"$\n" +
+	"\x0eTakenInGivenUp\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\"\x83\x01\n" +
 	"\x0eErasureOrdered\x12!\n" +
 	"\frecord_class\x18\x01 \x01(\tR\vrecordClass\x12\x14\n" +
 	"\x05order\x18\x02 \x01(\tR\x05order\x128\n" +
@@ -4229,7 +4402,7 @@ func file_subscriber_proto_rawDescGZIP() []byte {
 	return file_subscriber_proto_rawDescData
 }
 
-var file_subscriber_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_subscriber_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_subscriber_proto_goTypes = []any{
 	(*Candidate)(nil),                   // 0: shomei.events.Candidate
 	(*PlannedCertificate)(nil),          // 1: shomei.events.PlannedCertificate
@@ -4280,87 +4453,91 @@ var file_subscriber_proto_goTypes = []any{
 	(*KeyDestroyed)(nil),                // 46: shomei.events.KeyDestroyed
 	(*CommandFailed)(nil),               // 47: shomei.events.CommandFailed
 	(*SubscriberAliased)(nil),           // 48: shomei.events.SubscriberAliased
-	(*ErasureOrdered)(nil),              // 49: shomei.events.ErasureOrdered
-	(*RequestRefused)(nil),              // 50: shomei.events.RequestRefused
-	(*CardSuspended)(nil),               // 51: shomei.events.CardSuspended
-	(*UnblockAuthorized)(nil),           // 52: shomei.events.UnblockAuthorized
-	(CertificateKind)(0),                // 53: shomei.events.CertificateKind
-	(Operation)(0),                      // 54: shomei.events.Operation
-	(Channel)(0),                        // 55: shomei.events.Channel
-	(Regime)(0),                         // 56: shomei.events.Regime
-	(CardKind)(0),                       // 57: shomei.events.CardKind
-	(PinKind)(0),                        // 58: shomei.events.PinKind
-	(PhonePlatform)(0),                  // 59: shomei.events.PhonePlatform
-	(*Sealed)(nil),                      // 60: shomei.events.Sealed
-	(RevocationReason)(0),               // 61: shomei.events.RevocationReason
-	(NoticeKind)(0),                     // 62: shomei.events.NoticeKind
-	(RecordChange)(0),                   // 63: shomei.events.RecordChange
-	(DeadlineKind)(0),                   // 64: shomei.events.DeadlineKind
+	(*SubscriberTakenIn)(nil),           // 49: shomei.events.SubscriberTakenIn
+	(*TakenInClosed)(nil),               // 50: shomei.events.TakenInClosed
+	(*TakenInGivenUp)(nil),              // 51: shomei.events.TakenInGivenUp
+	(*ErasureOrdered)(nil),              // 52: shomei.events.ErasureOrdered
+	(*RequestRefused)(nil),              // 53: shomei.events.RequestRefused
+	(*CardSuspended)(nil),               // 54: shomei.events.CardSuspended
+	(*UnblockAuthorized)(nil),           // 55: shomei.events.UnblockAuthorized
+	(CertificateKind)(0),                // 56: shomei.events.CertificateKind
+	(Operation)(0),                      // 57: shomei.events.Operation
+	(Channel)(0),                        // 58: shomei.events.Channel
+	(Regime)(0),                         // 59: shomei.events.Regime
+	(CardKind)(0),                       // 60: shomei.events.CardKind
+	(PinKind)(0),                        // 61: shomei.events.PinKind
+	(PhonePlatform)(0),                  // 62: shomei.events.PhonePlatform
+	(*Sealed)(nil),                      // 63: shomei.events.Sealed
+	(RevocationReason)(0),               // 64: shomei.events.RevocationReason
+	(NoticeKind)(0),                     // 65: shomei.events.NoticeKind
+	(RecordChange)(0),                   // 66: shomei.events.RecordChange
+	(DeadlineKind)(0),                   // 67: shomei.events.DeadlineKind
 }
 var file_subscriber_proto_depIdxs = []int32{
-	53, // 0: shomei.events.PlannedCertificate.kind:type_name -> shomei.events.CertificateKind
+	56, // 0: shomei.events.PlannedCertificate.kind:type_name -> shomei.events.CertificateKind
 	0,  // 1: shomei.events.PlannedCertificate.candidates:type_name -> shomei.events.Candidate
-	54, // 2: shomei.events.ApplicationAccepted.operation:type_name -> shomei.events.Operation
-	55, // 3: shomei.events.ApplicationAccepted.channel:type_name -> shomei.events.Channel
-	56, // 4: shomei.events.ApplicationAccepted.regime:type_name -> shomei.events.Regime
-	53, // 5: shomei.events.ApplicationAccepted.kinds:type_name -> shomei.events.CertificateKind
+	57, // 2: shomei.events.ApplicationAccepted.operation:type_name -> shomei.events.Operation
+	58, // 3: shomei.events.ApplicationAccepted.channel:type_name -> shomei.events.Channel
+	59, // 4: shomei.events.ApplicationAccepted.regime:type_name -> shomei.events.Regime
+	56, // 5: shomei.events.ApplicationAccepted.kinds:type_name -> shomei.events.CertificateKind
 	2,  // 6: shomei.events.ApplicationAccepted.fee:type_name -> shomei.events.FeeItem
 	1,  // 7: shomei.events.ApplicationAccepted.planned:type_name -> shomei.events.PlannedCertificate
-	57, // 8: shomei.events.ApplicationAccepted.card_kind:type_name -> shomei.events.CardKind
+	60, // 8: shomei.events.ApplicationAccepted.card_kind:type_name -> shomei.events.CardKind
 	0,  // 9: shomei.events.ApplicationAccepted.card_candidates:type_name -> shomei.events.Candidate
-	58, // 10: shomei.events.ApplicationAccepted.pins:type_name -> shomei.events.PinKind
-	59, // 11: shomei.events.ApplicationAccepted.platform:type_name -> shomei.events.PhonePlatform
-	54, // 12: shomei.events.ApplicationRefused.operation:type_name -> shomei.events.Operation
-	55, // 13: shomei.events.ApplicationRefused.channel:type_name -> shomei.events.Channel
-	54, // 14: shomei.events.ApplicationRefused.alternative:type_name -> shomei.events.Operation
+	61, // 10: shomei.events.ApplicationAccepted.pins:type_name -> shomei.events.PinKind
+	62, // 11: shomei.events.ApplicationAccepted.platform:type_name -> shomei.events.PhonePlatform
+	57, // 12: shomei.events.ApplicationRefused.operation:type_name -> shomei.events.Operation
+	58, // 13: shomei.events.ApplicationRefused.channel:type_name -> shomei.events.Channel
+	57, // 14: shomei.events.ApplicationRefused.alternative:type_name -> shomei.events.Operation
 	1,  // 15: shomei.events.ApplicationRefused.alternative_planned:type_name -> shomei.events.PlannedCertificate
-	53, // 16: shomei.events.ApplicationRefused.kinds:type_name -> shomei.events.CertificateKind
-	54, // 17: shomei.events.InquiryLetterDue.operation:type_name -> shomei.events.Operation
-	55, // 18: shomei.events.InquiryLetterDue.channel:type_name -> shomei.events.Channel
-	53, // 19: shomei.events.InquiryLetterDue.kinds:type_name -> shomei.events.CertificateKind
-	57, // 20: shomei.events.InquiryLetterDue.card_kind:type_name -> shomei.events.CardKind
-	58, // 21: shomei.events.InquiryLetterDue.pins:type_name -> shomei.events.PinKind
-	60, // 22: shomei.events.ApplicationWithdrawn.why:type_name -> shomei.events.Sealed
-	60, // 23: shomei.events.ResidentRecorded.identity:type_name -> shomei.events.Sealed
-	60, // 24: shomei.events.ContactRecorded.contact:type_name -> shomei.events.Sealed
-	60, // 25: shomei.events.SpecialCircumstancesGranted.circumstances:type_name -> shomei.events.Sealed
+	56, // 16: shomei.events.ApplicationRefused.kinds:type_name -> shomei.events.CertificateKind
+	57, // 17: shomei.events.InquiryLetterDue.operation:type_name -> shomei.events.Operation
+	58, // 18: shomei.events.InquiryLetterDue.channel:type_name -> shomei.events.Channel
+	56, // 19: shomei.events.InquiryLetterDue.kinds:type_name -> shomei.events.CertificateKind
+	60, // 20: shomei.events.InquiryLetterDue.card_kind:type_name -> shomei.events.CardKind
+	61, // 21: shomei.events.InquiryLetterDue.pins:type_name -> shomei.events.PinKind
+	63, // 22: shomei.events.ApplicationWithdrawn.why:type_name -> shomei.events.Sealed
+	63, // 23: shomei.events.ResidentRecorded.identity:type_name -> shomei.events.Sealed
+	63, // 24: shomei.events.ContactRecorded.contact:type_name -> shomei.events.Sealed
+	63, // 25: shomei.events.SpecialCircumstancesGranted.circumstances:type_name -> shomei.events.Sealed
 	12, // 26: shomei.events.KeysRecorded.keys:type_name -> shomei.events.GeneratedKey
-	53, // 27: shomei.events.GeneratedKey.kind:type_name -> shomei.events.CertificateKind
-	53, // 28: shomei.events.IssueAuthorized.kind:type_name -> shomei.events.CertificateKind
-	56, // 29: shomei.events.IssueAuthorized.regime:type_name -> shomei.events.Regime
+	56, // 27: shomei.events.GeneratedKey.kind:type_name -> shomei.events.CertificateKind
+	56, // 28: shomei.events.IssueAuthorized.kind:type_name -> shomei.events.CertificateKind
+	59, // 29: shomei.events.IssueAuthorized.regime:type_name -> shomei.events.Regime
 	0,  // 30: shomei.events.IssueAuthorized.candidates:type_name -> shomei.events.Candidate
-	60, // 31: shomei.events.IssueAuthorized.tbs:type_name -> shomei.events.Sealed
-	53, // 32: shomei.events.IssueAbandoned.kind:type_name -> shomei.events.CertificateKind
-	53, // 33: shomei.events.CertificateIssued.kind:type_name -> shomei.events.CertificateKind
-	60, // 34: shomei.events.CertificateIssued.certificate:type_name -> shomei.events.Sealed
-	56, // 35: shomei.events.CertificateIssued.regime:type_name -> shomei.events.Regime
-	53, // 36: shomei.events.CertificateDiscarded.kind:type_name -> shomei.events.CertificateKind
-	53, // 37: shomei.events.CertificateRevoked.kind:type_name -> shomei.events.CertificateKind
-	61, // 38: shomei.events.CertificateRevoked.reason:type_name -> shomei.events.RevocationReason
-	53, // 39: shomei.events.CertificateSuspended.kind:type_name -> shomei.events.CertificateKind
-	53, // 40: shomei.events.CertificateReleased.kind:type_name -> shomei.events.CertificateKind
-	53, // 41: shomei.events.CertificateExpired.kind:type_name -> shomei.events.CertificateKind
-	53, // 42: shomei.events.WindowOpened.kind:type_name -> shomei.events.CertificateKind
-	62, // 43: shomei.events.NoticeDue.kind:type_name -> shomei.events.NoticeKind
-	56, // 44: shomei.events.NoticeDue.regime:type_name -> shomei.events.Regime
-	63, // 45: shomei.events.ResidentRecordChanged.change:type_name -> shomei.events.RecordChange
-	60, // 46: shomei.events.ResidentRecordChanged.identity:type_name -> shomei.events.Sealed
-	64, // 47: shomei.events.DeadlineSet.kind:type_name -> shomei.events.DeadlineKind
-	64, // 48: shomei.events.DeadlineMet.kind:type_name -> shomei.events.DeadlineKind
-	64, // 49: shomei.events.DeadlineMissed.kind:type_name -> shomei.events.DeadlineKind
-	57, // 50: shomei.events.CardAssigned.kind:type_name -> shomei.events.CardKind
+	63, // 31: shomei.events.IssueAuthorized.tbs:type_name -> shomei.events.Sealed
+	56, // 32: shomei.events.IssueAbandoned.kind:type_name -> shomei.events.CertificateKind
+	56, // 33: shomei.events.CertificateIssued.kind:type_name -> shomei.events.CertificateKind
+	63, // 34: shomei.events.CertificateIssued.certificate:type_name -> shomei.events.Sealed
+	59, // 35: shomei.events.CertificateIssued.regime:type_name -> shomei.events.Regime
+	56, // 36: shomei.events.CertificateDiscarded.kind:type_name -> shomei.events.CertificateKind
+	56, // 37: shomei.events.CertificateRevoked.kind:type_name -> shomei.events.CertificateKind
+	64, // 38: shomei.events.CertificateRevoked.reason:type_name -> shomei.events.RevocationReason
+	56, // 39: shomei.events.CertificateSuspended.kind:type_name -> shomei.events.CertificateKind
+	56, // 40: shomei.events.CertificateReleased.kind:type_name -> shomei.events.CertificateKind
+	56, // 41: shomei.events.CertificateExpired.kind:type_name -> shomei.events.CertificateKind
+	56, // 42: shomei.events.WindowOpened.kind:type_name -> shomei.events.CertificateKind
+	65, // 43: shomei.events.NoticeDue.kind:type_name -> shomei.events.NoticeKind
+	59, // 44: shomei.events.NoticeDue.regime:type_name -> shomei.events.Regime
+	66, // 45: shomei.events.ResidentRecordChanged.change:type_name -> shomei.events.RecordChange
+	63, // 46: shomei.events.ResidentRecordChanged.identity:type_name -> shomei.events.Sealed
+	67, // 47: shomei.events.DeadlineSet.kind:type_name -> shomei.events.DeadlineKind
+	67, // 48: shomei.events.DeadlineMet.kind:type_name -> shomei.events.DeadlineKind
+	67, // 49: shomei.events.DeadlineMissed.kind:type_name -> shomei.events.DeadlineKind
+	60, // 50: shomei.events.CardAssigned.kind:type_name -> shomei.events.CardKind
 	0,  // 51: shomei.events.CardAssigned.candidates:type_name -> shomei.events.Candidate
 	2,  // 52: shomei.events.CardAssigned.fee:type_name -> shomei.events.FeeItem
 	0,  // 53: shomei.events.CardTermExtended.candidates:type_name -> shomei.events.Candidate
-	58, // 54: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
-	58, // 55: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
-	60, // 56: shomei.events.ErasureOrdered.sealed_order:type_name -> shomei.events.Sealed
-	58, // 57: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
-	58, // [58:58] is the sub-list for method output_type
-	58, // [58:58] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	61, // 54: shomei.events.PinBlocked.pin:type_name -> shomei.events.PinKind
+	61, // 55: shomei.events.PinUnblocked.pins:type_name -> shomei.events.PinKind
+	63, // 56: shomei.events.SubscriberTakenIn.why:type_name -> shomei.events.Sealed
+	63, // 57: shomei.events.ErasureOrdered.sealed_order:type_name -> shomei.events.Sealed
+	61, // 58: shomei.events.UnblockAuthorized.pins:type_name -> shomei.events.PinKind
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_subscriber_proto_init() }
@@ -4376,7 +4553,7 @@ func file_subscriber_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_subscriber_proto_rawDesc), len(file_subscriber_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   53,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -203,7 +203,7 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray)
 	s.counter, err = agent.Open(agent.Config{
 		Counter: s.bundle.Counter, Office: s.bundle.Office, Key: secrets.Key, SealKey: secrets.SealKey, HubSealKey: secrets.HubSealKey,
 		HubWriters: s.bundle.HubWriters, Conn: s.conn, StorePath: store, Reader: agent.PCSC(f.reader), OpenCard: cards.Open,
-		AskPerson: persons.Ask, FindCases: persons.FindCases, Find: persons.Find, AskApprovals: persons.Approvals,
+		AskPerson: persons.Ask, AskHistory: persons.AskHistory, FindCases: persons.FindCases, Find: persons.Find, AskApprovals: persons.Approvals,
 		Now: s.clock.Now, ClockEvidence: s.clockEvidence, Uptime: uptime(), Logger: s.logger,
 	})
 	if err != nil {

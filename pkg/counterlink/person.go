@@ -12,16 +12,20 @@ import (
 	"shomei/events"
 )
 
-// PersonRequest is a counter's question about a person. Sealed is a Personal sealed to the hub; OpenPersonal opens it under ID.
+// PersonRequest is a counter's question about a person: Sealed is a Personal sealed to the hub, which OpenPersonal opens under ID, or
+// Subscriber is whose history is asked for.
 type PersonRequest struct {
 	Asker
-	Sealed []byte
+	Sealed     []byte
+	Subscriber string
 }
 
-// Person is the centre's answer: whether a person has this code and this date of birth, and the initials of the name.
+// Person is the centre's answer: whether it knows the person, the initials of the name and, if a history was asked for, what that
+// holds.
 type Person struct {
 	Known    bool
 	Initials string
+	Held     *events.HeldHistory
 }
 
 // PersonClient is the counter's end of the questions about persons and their cases; all fields are required.
@@ -39,11 +43,20 @@ func (c PersonClient) Ask(ctx context.Context, officer, code, birthDate string) 
 	if q.Sealed, err = c.sealRecord(q.Nonce, &events.ResidentRecord{ResidentCode: code, BirthDate: birthDate}); err != nil {
 		return Person{}, err
 	}
+	return c.askPerson(ctx, q)
+}
+
+// AskHistory asks the centre what a subscriber's history holds. Any error means that the centre could not be asked.
+func (c PersonClient) AskHistory(ctx context.Context, officer, subscriber string) (Person, error) {
+	return c.askPerson(ctx, &events.PersonQuestion{Counter: c.Counter, Nonce: newNonce(), Officer: officer, Subscriber: subscriber})
+}
+
+func (c PersonClient) askPerson(ctx context.Context, q *events.PersonQuestion) (Person, error) {
 	told := &events.PersonAnswer{}
 	if err := personExchange.put(ctx, c.CardClient, q, told); err != nil {
 		return Person{}, err
 	}
-	return Person{Known: told.GetKnown(), Initials: told.GetInitials()}, nil
+	return Person{Known: told.GetKnown(), Initials: told.GetInitials(), Held: told.GetHeld()}, nil
 }
 
 // sealRecord seals what a question says about a person.
@@ -109,9 +122,9 @@ func (h *Links) AnswerPersons(ctx context.Context, find func(context.Context, Pe
 	return answerOfficers(ctx, h, personExchange, withPages, empty, func(ctx context.Context, asker Asker, q *events.PersonQuestion) (answer, error) {
 		var person Person
 		err := h.persons.count(asker.Counter, func() (_ bool, err error) {
-			person, err = find(ctx, PersonRequest{asker, q.GetSealed()})
+			person, err = find(ctx, PersonRequest{asker, q.GetSealed(), q.GetSubscriber()})
 			return person.Known, err
 		})
-		return &events.PersonAnswer{Nonce: q.GetNonce(), Known: person.Known, Initials: person.Initials}, err
+		return &events.PersonAnswer{Nonce: q.GetNonce(), Known: person.Known, Initials: person.Initials, Held: person.Held}, err
 	})
 }

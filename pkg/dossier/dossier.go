@@ -108,7 +108,7 @@ func (s Sealer) Claim(signed []byte) (*events.Sealed, error) {
 // written returns the sealed text of an event that people wrote in their own words, and its field.
 func written(body events.Body) (sealed *events.Sealed, field string) {
 	switch body.(type) {
-	case *events.SpecialCircumstancesGranted, *events.ApplicationWithdrawn:
+	case *events.SpecialCircumstancesGranted, *events.ApplicationWithdrawn, *events.SubscriberTakenIn:
 		return events.SealedOf(body), textField
 	case *events.ErasureOrdered, *events.CounterHeadAdopted, *events.FoundCertificateRevoked, *events.QuarantineResolved,
 		*events.RecordOpened, *events.DisclosureAsked, *events.OfficerEnrolled:

@@ -10,9 +10,12 @@ import (
 )
 
 // Decide returns the events that a command causes in a subscriber's state at the instant now, or none if there is
-// nothing new to record. An error means that the command itself is malformed; it is never how an application is
+// nothing new to record: about a history that goes on under another id hardly anything is. An error means that the command itself is malformed; it is never how an application is
 // refused.
 func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Event, error) {
+	if s.AliasOf != "" && !onAlias(cmd) {
+		return nil, nil
+	}
 	d := &decision{state: s, now: now}
 	var err error
 	switch c := cmd.(type) {
@@ -60,6 +63,12 @@ func Decide(s *events.SubscriberState, cmd Command, now time.Time) ([]*events.Ev
 		d.recordKeyDestroyed(c)
 	case ApplyPhone:
 		err = d.applyPhone(c)
+	case TakeIn:
+		d.takeIn(c)
+	case CloseHistory:
+		err = d.closeHistory(c)
+	case SettleTakenIn:
+		d.settleTakenIn(c)
 	default:
 		return nil, fmt.Errorf("deciding on a subscriber: unknown command %T", cmd)
 	}

@@ -78,6 +78,13 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 		f.recordChanged(b)
 	case *events.SubscriberAliased:
 		f.s.AliasOf = b.To
+	case *events.SubscriberTakenIn:
+		f.s.TookIn = f.s.Revision
+		f.owe(owesClosing, b.From)
+	case *events.TakenInClosed:
+		f.settle(owesClosing, b.From)
+	case *events.TakenInGivenUp:
+		f.settle(owesClosing, b.From)
 	case *events.DeadlineSet:
 		f.deadlineSet(b)
 	case *events.DeadlineMet:
@@ -102,7 +109,7 @@ func evolve(s *events.SubscriberState, e *events.Event, index uint32) {
 	}
 }
 
-// The kinds of obligations: to a procedure, a letter, a notice or a record class.
+// The kinds of obligations: to a procedure, a letter, a notice, a record class or another history.
 const (
 	owesKeys      = events.ObligationKind_OBLIGATION_KIND_GENERATE_KEYS
 	owesSignature = events.ObligationKind_OBLIGATION_KIND_SIGN
@@ -112,6 +119,7 @@ const (
 	owesNotice    = events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE
 	owesErasure   = events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY
 	owesPhone     = events.ObligationKind_OBLIGATION_KIND_INSTALL_PHONE
+	owesClosing   = events.ObligationKind_OBLIGATION_KIND_CLOSE_HISTORY
 )
 
 // fold is one event being folded into the state.

@@ -382,6 +382,12 @@ var folds = []struct {
 	{"is out of scope", nil, &events.ResidentRecordChanged{Change: events.RecordChange_RECORD_CHANGE_OUT_OF_SCOPE}, func(w want) { w.Ended = true }},
 	{"changes the name", nil, &events.ResidentRecordChanged{Change: events.RecordChange_RECORD_CHANGE_NAME}, func(want) {}},
 	{"becomes an alias", nil, &events.SubscriberAliased{To: "other"}, func(w want) { w.AliasOf = "other" }},
+	{"takes another history in", nil, &events.SubscriberTakenIn{From: "other", FromRevision: 3}, func(w want) {
+		w.TookIn = 7
+		w.owes(owesClosing, "other")
+	}},
+	{"the history taken in has ended", takesInTwo, &events.TakenInClosed{From: "other"}, func(w want) { w.settled("5.0") }},
+	{"the history taken in goes on elsewhere", takesInTwo, &events.TakenInGivenUp{From: "other"}, func(w want) { w.settled("5.0") }},
 	{"a deadline is set anew", nil, &events.DeadlineSet{Kind: events.DeadlineKind_DEADLINE_KIND_MOVE_OUT, LastDay: "2027-01-01"}, func(w want) {
 		w.Deadlines = []*events.Deadline{w.Deadlines[1], {Kind: events.DeadlineKind_DEADLINE_KIND_MOVE_OUT, LastDay: "2027-01-01"}}
 	}},
@@ -411,6 +417,10 @@ var folds = []struct {
 	{"a blocked PIN", nil, &events.PinBlocked{}, func(want) {}},
 	{"a fact refused", nil, &events.FactRefused{}, func(want) {}},
 	{"a request refused", nil, &events.RequestRefused{}, func(want) {}},
+}
+
+func takesInTwo(s *events.SubscriberState) {
+	s.Obligations = append(s.Obligations, owed("5.0", owesClosing, "other"), owed("6.0", owesClosing, "a third"))
 }
 
 func noticeDone(w want) {

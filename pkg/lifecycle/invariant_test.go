@@ -156,6 +156,8 @@ func (p *player) stands(o *events.Obligation) bool {
 		return slices.ContainsFunc(p.state.Notices, func(n *events.PendingNotice) bool { return n.Id == o.Target })
 	case events.ObligationKind_OBLIGATION_KIND_SIGN:
 		return open.GetId() == o.Target && open.Step == stepKeys
+	case owesClosing:
+		return p.takenIn(o.Target)
 	case events.ObligationKind_OBLIGATION_KIND_DESTROY_KEY:
 		return p.ordered(o.Target) == 1
 	default:
@@ -245,6 +247,14 @@ func (p *player) phonesFollow(fail func(string, ...any)) {
 	if len(phones) > 2 {
 		fail("%d smartphones", len(phones))
 	}
+}
+
+// takenIn reports whether a history was taken in whose end is not recorded.
+func (p *player) takenIn(from string) (open bool) {
+	for _, e := range p.all() {
+		open = (open || e.GetSubscriberTakenIn().GetFrom() == from) && e.GetTakenInClosed().GetFrom() != from && e.GetTakenInGivenUp().GetFrom() != from
+	}
+	return open
 }
 
 // ordered counts the erasure orders of a class that were not carried out.

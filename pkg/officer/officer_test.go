@@ -167,11 +167,11 @@ func TestATermAndItsKeysEnd(t *testing.T) {
 // TestTheLawsPairsStay: an office chooses which acts need two, but for those that always do and those that never can.
 func TestTheLawsPairsStay(t *testing.T) {
 	on, _ := civil.Parse("2026-12-01")
-	if got := (Office{}).FourEyes(on); !slices.Equal(got, []string{"special-circumstances", "correction", "custody-destruction", "recovery"}) {
+	if got := (Office{}).FourEyes(on); !slices.Equal(got, []string{"special-circumstances", "correction", "joining", "custody-destruction", "recovery"}) {
 		t.Errorf("an office that has said nothing: %v", got)
 	}
 	h := told(administrator, &events.FourEyesDefined{Acts: []string{"unblock", "hand-over"}, From: "2026-12-01"})
-	if got := h.At("o", began.Add(time.Hour)).FourEyes(on); !slices.Equal(got, []string{"special-circumstances", "unblock", "recovery"}) {
+	if got := h.At("o", began.Add(time.Hour)).FourEyes(on); !slices.Equal(got, []string{"special-circumstances", "unblock", "joining", "recovery"}) {
 		t.Errorf("an office that has chosen: %v", got)
 	}
 }
@@ -217,7 +217,7 @@ func TestTheCentreWaivesNothingOfAnAdministeredOffice(t *testing.T) {
 	if got := now.Required(); got != day(5) {
 		t.Errorf("earlier: required from %v", got)
 	}
-	if got := now.FourEyes(day(1)); !slices.Equal(got, []string{"special-circumstances", "unblock", "correction", "recovery"}) {
+	if got := now.FourEyes(day(1)); !slices.Equal(got, []string{"special-circumstances", "unblock", "correction", "joining", "recovery"}) {
 		t.Errorf("four eyes: %v", got)
 	}
 }

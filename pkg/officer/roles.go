@@ -84,6 +84,7 @@ var acts = []Act{
 	{"drop", atCounter, Single},
 	{"record-change", byPhone, Single},
 	{"correction", atCounter, Usual},
+	{"joining", atCounter, Always},
 	{"loss", byPhone, Single},
 	{"found", atCounter, Single},
 	{"custody", atCounter, Single},
@@ -130,6 +131,8 @@ func wordOf(c *events.Claim) string {
 			return "correction"
 		}
 		return "record-change"
+	case *events.Claim_HistoriesJoined:
+		return "joining"
 	case *events.Claim_LossNotified:
 		return "loss"
 	case *events.Claim_CardFoundNotified:

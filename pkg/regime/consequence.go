@@ -44,6 +44,7 @@ const (
 	EvDiscarded        Event = "discarded"                 // discarded before delivery to the holder
 	EvMyNumberHandOver Event = "mynumber-handover"         // a My Number card is handed over: the juki card is taken back
 	EvStayEnded        Event = "stay-ended"                // the period of stay ended without extension
+	EvHistoryJoined    Event = "history-joined"            // two histories turned out to be one person's, and this one ends
 
 	EvSmartphoneLost    Event = "smartphone-lost"    // loss of a smartphone reported
 	EvSmartphoneFound   Event = "smartphone-found"   // found again after that

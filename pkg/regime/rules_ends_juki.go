@@ -109,6 +109,13 @@ var jukiEndings = []ending{
 		NextJA: "カードを返納し、必要であれば新しいカードを申請してください。",
 		NextEN: "Return the card and apply for a new one if it is needed.",
 	})},
+	{event: EvHistoryJoined, sign: Revoke, auth: Keep, card: Void, reason: CessationOfOperation, rule: rule(Rule{
+		ID: "juki.ends.history-joined", From: JukiFirstDay, Source: "Act2013 Arts 6, 15; decided here: law.md 4.4",
+		JA:     "同じ方の記録が二つあったため一つにしました。電子証明書は一つに限られるため、終わる記録のカードと電子証明書は失効します。",
+		EN:     "One person had two histories, which were joined. There is one certificate for each person, so the card and certificate of the history that ends are revoked.",
+		NextJA: "失効したカードを返納してください。",
+		NextEN: "Return the card that ended.",
+	})},
 	{event: EvCardReturned, sign: Revoke, auth: Keep, card: Void, reason: CessationOfOperation, rule: rule(Rule{
 		ID: "juki.ends.card-returned", From: JukiFirstDay, Source: "Act2013 Arts 10, 11, 15; law.md 8.2",
 		JA:     "カードの返納により、電子証明書は失効します。",

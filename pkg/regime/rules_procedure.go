@@ -329,9 +329,79 @@ var (
 		JA: "訂正後の住民票コードには、すでに別の記録があります。この届出では何も変えていません。",
 		EN: "The corrected resident-record code has a history of its own already. Nothing was changed.",
 		NextJA: "訂正後のコードを住民票で確かめ、違うときは正しいコードで届け直してください。合っているときは、同じ方に記録が二つあります。" +
-			"訂正前のコードで失効の申請を受け付け、以後は訂正後のコードで受け付けて、上席者に報告してください。",
+			"「記録を一つにする」から、二人の職員で一つにしてください。",
 		NextEN: "Check the corrected code against the resident record; if it is wrong, report again with the right one. If it is right, one person has two histories: " +
-			"take an application to revoke under the former code, use the corrected code from now on, and report it to a superior.",
+			"two officers join them, from \"Join two histories\".",
+	})
+	// HistoriesJoined: two histories turned out to be one person's.
+	HistoriesJoined = rule(Rule{
+		ID: "joining.one-history", Source: "Act2016 Arts 6, 25; decided here: law.md 4.4",
+		JA: "二人の職員が同じ方の記録と確かめ、二つの記録を一つにしました。",
+		EN: "Two officers found that both histories are one person's, and joined them.",
+	})
+	// HistoryEnded ends what is open in the history that does not go on.
+	HistoryEnded = rule(Rule{
+		ID: "joining.history-ended", Source: "decided here: law.md 4.4",
+		JA:     "同じ方のもう一つの記録にまとめたため、この記録の手続きは終わります。",
+		EN:     "This history was joined to another one of the same person, so what was open in it ends.",
+		NextJA: "必要な手続きは、残る記録で改めて受け付けてください。",
+		NextEN: "Take what is still wanted again, under the history that goes on.",
+	})
+	// SameHistory refuses to join a history with itself.
+	SameHistory = rule(Rule{
+		ID: "joining.same-history", Source: "decided here: law.md 4.4",
+		JA:     "二つの番号は、すでに同じ一つの記録を指しています。何も変えていません。",
+		EN:     "Both numbers lead to one and the same history already. Nothing was changed.",
+		NextJA: "別の方の記録と取り違えていないか、確かめてください。",
+		NextEN: "Check whether another history was meant.",
+	})
+	// NoSuchHistory refuses to join a history that nobody has written.
+	NoSuchHistory = rule(Rule{
+		ID: "joining.unknown-history", Source: "decided here: law.md 4.4",
+		JA:     "この番号の記録はセンターにありません。何も変えていません。",
+		EN:     "The centre has no history under this number. Nothing was changed.",
+		NextJA: "番号を確かめてください。",
+		NextEN: "Check the number.",
+	})
+	// HistoryElsewhere refuses to join a history that has ended: whoever chose it did not see the one that goes on.
+	HistoryElsewhere = rule(Rule{
+		ID: "joining.continues-elsewhere", Source: "decided here: law.md 4.4",
+		JA:     "選んだ記録は、すでに別の記録に続いています。何も変えていません。",
+		EN:     "One of the histories chosen goes on under another number by now. Nothing was changed.",
+		NextJA: "二つの記録を開き直し、続いている記録を選んでください。",
+		NextEN: "Open both histories again and choose the one that goes on.",
+	})
+	// JoiningUnderWay refuses while one of the two is being joined with a third.
+	JoiningUnderWay = rule(Rule{
+		ID: "joining.under-way", Source: "decided here: law.md 4.4",
+		JA:     "どちらかの記録を、ちょうど別の記録と一つにしているところです。何も変えていません。",
+		EN:     "One of the two is being joined with another history at this moment. Nothing was changed.",
+		NextJA: "少し待って、二つの記録を開き直してください。",
+		NextEN: "Wait a moment and open both histories again.",
+	})
+	// OtherBirthDate refuses to join what can't be one person's.
+	OtherBirthDate = rule(Rule{
+		ID: "joining.other-birth-date", Source: "decided here: law.md 4.4",
+		JA:     "二つの記録の生年月日が違うため、同じ方とは認められません。何も変えていません。",
+		EN:     "The dates of birth differ, so these are not taken for one person. Nothing was changed.",
+		NextJA: "住民票で確かめてください。生年月日の誤りが原因なら、先に生年月日の修正を受け付けてください。",
+		NextEN: "Check the resident record. If one of the dates is wrong, take its correction first.",
+	})
+	// JoiningNeedsTwo refuses a joining by one officer alone.
+	JoiningNeedsTwo = rule(Rule{
+		ID: "joining.second-officer", Source: "decided here: law.md 13.1",
+		JA:     "記録を一つにするには、届け出る職員とは別の職員の確認が要ります。何も変えていません。",
+		EN:     "To join two histories takes another officer than the one who asks. Nothing was changed.",
+		NextJA: "別の職員に内容を確かめてもらい、その職員の番号を入れてください。",
+		NextEN: "Have another officer look at it, and give that officer's number.",
+	})
+	// JoiningGivenUp: the other history went another way before it could be ended.
+	JoiningGivenUp = rule(Rule{
+		ID: "joining.given-up", Source: "decided here: law.md 4.4",
+		JA:     "一つにする前に、もう一方の記録が別の記録と一つになったため、取りやめました。",
+		EN:     "Before it could be ended, the other history was joined with a third one, so this joining was given up.",
+		NextJA: "続いている記録を開き直し、必要であれば改めて一つにしてください。",
+		NextEN: "Open the histories that go on and join them, if it is still needed.",
 	})
 	// ClaimHeld answers a counter whose claim has a receipt time that its link to the hub can't explain.
 	ClaimHeld = rule(Rule{

@@ -84,6 +84,8 @@ type Config struct {
 	// AskPerson asks the centre to compare a resident-record code and a date of birth (counterlink.PersonClient.Ask). Nil:
 	// the centre can't be asked.
 	AskPerson func(ctx context.Context, officer, code, birthDate string) (counterlink.Person, error)
+	// AskHistory asks the centre what a history holds (counterlink.PersonClient.AskHistory). Nil: the centre can't be asked.
+	AskHistory func(ctx context.Context, officer, subscriber string) (counterlink.Person, error)
 	// FindCases asks the centre for this office's applications that wait for the answer to a letter of inquiry
 	// (counterlink.PersonClient.FindCases). Nil: the centre can't be asked.
 	FindCases func(ctx context.Context, officer string, key counterlink.CaseKey) ([]*events.OpenCase, error)

@@ -44,6 +44,14 @@ func (c *Counter) AskPerson(ctx context.Context, officer, code, birthDate string
 	return c.cfg.AskPerson(ctx, officer, code, birthDate)
 }
 
+// AskHistory asks the centre what a subscriber's history holds. Any error means that it can't be asked now.
+func (c *Counter) AskHistory(ctx context.Context, officer, subscriber string) (counterlink.Person, error) {
+	if c.cfg.AskHistory == nil || c.Link() != counterlink.Up {
+		return counterlink.Person{}, ErrOffline
+	}
+	return c.cfg.AskHistory(ctx, officer, subscriber)
+}
+
 // FindCases asks the centre for this office's applications that wait for the answer to a letter of inquiry. Any error means
 // that it can't be asked now.
 func (c *Counter) FindCases(ctx context.Context, officer string, key counterlink.CaseKey) ([]*events.OpenCase, error) {
@@ -94,7 +102,7 @@ func enterReceipt(claim *events.Claim, filed, now time.Time) error {
 // reported returns the claim of a report without its sealed part, for pages; nil for other claims.
 func reported(claim *events.Claim) *events.Claim {
 	switch claim.GetFact().(type) {
-	case *events.Claim_RecordChangeNotified, *events.Claim_LossNotified, *events.Claim_CardFoundNotified, *events.Claim_CustodyTaken,
+	case *events.Claim_HistoriesJoined, *events.Claim_RecordChangeNotified, *events.Claim_LossNotified, *events.Claim_CardFoundNotified, *events.Claim_CustodyTaken,
 		*events.Claim_PinsBlocked, *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade,
 		*events.Claim_PasskeyOffered, *events.Claim_PasskeyGivenUp, *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted, *events.Claim_ApprovalDecided:
 		shown := proto.CloneOf(claim)

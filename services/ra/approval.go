@@ -53,9 +53,15 @@ func (a *attempt) needsSecond() bool {
 // grantedBy returns the officer who grants special circumstances: the one who has approved, the one who will (the decision is
 // tried before anybody is asked), or the one whose number was typed.
 func (a *attempt) grantedBy() string {
-	switch {
-	case a.circumstances() == "":
+	if a.circumstances() == "" {
 		return ""
+	}
+	return a.secondOfficer()
+}
+
+// secondOfficer returns the officer who approves: see grantedBy.
+func (a *attempt) secondOfficer() string {
+	switch {
 	case a.released != nil:
 		return a.released.officer
 	case a.needsSecond():

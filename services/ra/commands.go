@@ -19,7 +19,7 @@ func maySay(role string, c *events.Claim) bool {
 	case *events.Claim_ApplicationReceived, *events.Claim_KeysGenerated, *events.Claim_CardWritten, *events.Claim_WriteFailed,
 		*events.Claim_ConfirmationFailed, *events.Claim_CustodyTaken, *events.Claim_ApplicationDropped:
 		return role == "counter" || role == "factory"
-	case *events.Claim_ApprovalDecided, *events.Claim_HandedOver, *events.Claim_PinsUnblocked, *events.Claim_PinsBlocked, *events.Claim_CardFoundNotified:
+	case *events.Claim_HistoriesJoined, *events.Claim_ApprovalDecided, *events.Claim_HandedOver, *events.Claim_PinsUnblocked, *events.Claim_PinsBlocked, *events.Claim_CardFoundNotified:
 		return role == "counter"
 	case *events.Claim_LossNotified:
 		return role == "counter" || role == "telephone"

@@ -17,9 +17,12 @@ import (
 )
 
 // AnswerPerson compares a resident-record code and a date of birth given to a counter with what the log knows, and
-// answers yes with the name's initials, or no. It records that the person's record was opened. An error means that it
-// can't compare them.
+// answers yes with the name's initials, or no; or it says what a subscriber's history holds. It records that the person's record was
+// opened. An error means that it can't answer.
 func (r *RA) AnswerPerson(ctx context.Context, q counterlink.PersonRequest) (counterlink.Person, error) {
+	if q.Subscriber != "" {
+		return r.heldBy(ctx, q)
+	}
 	_, known, err := r.identify(ctx, q, "code and date of birth compared for a report")
 	if known == nil {
 		return counterlink.Person{}, err

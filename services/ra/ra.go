@@ -55,6 +55,8 @@ type Config struct {
 	Inquired func(ctx context.Context, number, card string) ([]string, error)
 	// KnownSerials, if set, returns which of some serial numbers a certificate already has.
 	KnownSerials func(ctx context.Context, serials []uint64) ([]uint64, error)
+	// Handled, if set, is called with how far the log has been followed for joinings.
+	Handled func(eventlog.Positions)
 }
 
 // RA decides on claims.
@@ -82,18 +84,25 @@ func New(c Config) (*RA, error) {
 	return &RA{Config: c, serials: serials{known: c.KnownSerials, logger: c.Logger}}, nil
 }
 
-// Run takes claims, and questions about persons and cases, until ctx ends or claims can't be taken.
+// Run takes claims, and questions about persons and cases, and carries on what they began, until ctx ends or claims can't be
+// taken, or the log not be followed.
 func (r *RA) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
+	var following error
+	asked.Go(func() {
+		defer cancel()
+		following = r.followJoinings(ctx)
+	})
 	asked.Go(func() { _ = r.Links.AnswerPersons(ctx, r.AnswerPerson) }) // it never fails
 	asked.Go(func() { _ = r.Links.AnswerCases(ctx, r.AnswerCases) })
 	asked.Go(func() { _ = r.Links.AnswerApprovals(ctx, r.AnswerApprovals) })
 	asked.Go(func() { _ = r.Links.AnswerFinds(ctx, r.AnswerFind) })
 	asked.Go(func() { r.lapse(ctx) })
-	defer asked.Wait()
-	defer cancel()
-	return r.Links.Claims(ctx, r.Handle)
+	err := r.Links.Claims(ctx, r.Handle)
+	cancel()
+	asked.Wait()
+	return errors.Join(err, following)
 }
 
 var crashDecided = crashpoint.Register("ra.decided")
@@ -249,6 +258,8 @@ type attempt struct {
 	signer   *officer.Officer
 	proof    *events.ActProof
 	released *release
+	// former are the ids through which the person was found, whose histories go on under another.
+	former []string
 	// corrected is the person's corrected code, if the claim has one.
 	corrected string
 	// unclaimed: the application's card must be claimed before it is accepted.
@@ -281,6 +292,9 @@ func (a *attempt) decide(ctx context.Context) error {
 		if err := a.attribute(ctx); err != nil {
 			return err
 		}
+		if done, err := a.wasDecidedBefore(ctx); done || err != nil {
+			return err
+		}
 	}
 	if err := a.judgeTime(); err != nil {
 		return err
@@ -303,6 +317,8 @@ func (a *attempt) decide(ctx context.Context) error {
 		return a.phone(ctx, fact.PhoneApplicationReceived)
 	case *events.Claim_RecordChangeNotified:
 		return a.changeRecord(ctx, fact.RecordChangeNotified)
+	case *events.Claim_HistoriesJoined:
+		return a.join(ctx, fact.HistoriesJoined)
 	default:
 		if err := a.giveUpWaiting(ctx); err != nil {
 			return err
@@ -388,7 +404,9 @@ func (a *attempt) attribute(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.subscriber = holder
+		if a.subscriber, err = a.resolve(ctx, holder); err != nil {
+			return err
+		}
 	}
 	if !events.ValidID(a.subscriber) {
 		return unfit("the claim names no subscriber and carries no resident record, and no card that somebody holds")
@@ -517,6 +535,11 @@ func (a *attempt) completeEvent(sealer dossier.Sealer, now time.Time, e *events.
 		}
 		if errors.Is(err, vault.ErrErased) {
 			err = nil // nothing new is collected about an erased person
+		}
+	case *events.SubscriberTakenIn:
+		b.Why, err = sealer.Text(a.personal.GetWhy())
+		if errors.Is(err, vault.ErrErased) {
+			err = nil
 		}
 	case *events.IssueAuthorized:
 		if err = a.buildTBS(sealer, b); b.Kind == events.CertificateKind_CERTIFICATE_KIND_SIGN && a.needsStandIns() {

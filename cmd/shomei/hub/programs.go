@@ -11,6 +11,7 @@ import (
 	"shomei/pkg/published"
 	"shomei/pkg/registerlink"
 	"shomei/pkg/vaultlink"
+	"shomei/services/ra"
 )
 
 // program is a service that runs as a program of its own, with an account of NATS and a folder of its own.
@@ -44,7 +45,7 @@ const gatewayProgram = "register"
 var programs = []program{
 	{
 		name: "ra", words: "登録局: 窓口の申請を受けて決める (takes claims in, decides them, keeps the counters' link and opens their cards)",
-		rows: []string{"ra", "cards", "links", "directory"}, roles: []eventlog.Role{eventlog.RoleRA, eventlog.RoleCards},
+		rows: []string{"ra", "cards", "links", "directory"}, roles: []eventlog.Role{eventlog.RoleRA, eventlog.RoleCards}, follows: []string{ra.Joiner},
 		secrets: []string{"hub.nk", "seal.key", "subscriber-ids.key", "cards.key", gateFile, "engine.password"},
 		wire:    slices.Concat(hubserver.ReadStreams(counterlink.Streams()...), counterlink.HubMayPublish()), answers: []string{seenSubject, headsSubject, issuedSubject},
 		asks: map[string][]string{"operator": {suspendSubject, crowdedSubject}},

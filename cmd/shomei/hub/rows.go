@@ -57,7 +57,7 @@ func (p *Parts) raConfig() ra.Config {
 	return ra.Config{
 		Log: p.as(eventlog.RoleRA), Links: p.Links, Directory: p.Directory, Vault: p.sealed, SealKey: p.keys.seal, Secret: p.keys.secret,
 		Switches: p.Switches, Clock: p.Clock.Now, Simulated: p.Clock.Simulated(), Logger: p.Logger,
-		KnownSerials: p.Warehouse.KnownSerials, Inquired: p.Warehouse.Inquired,
+		KnownSerials: p.Warehouse.KnownSerials, Inquired: p.Warehouse.Inquired, Handled: p.positions.note(ra.Joiner),
 	}
 }
 

@@ -11,10 +11,11 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/wait"
 	"shomei/pkg/warehouse"
+	"shomei/services/ra"
 )
 
 // followers lists the rows whose work can lead to another commit.
-var followers = []string{"issuer", "dispatcher", "notifier", "eraser"}
+var followers = []string{"issuer", "dispatcher", "notifier", "eraser", ra.Joiner}
 
 // lookEvery is the time between two looks at what is waited for.
 const lookEvery = 20 * time.Millisecond

@@ -135,6 +135,9 @@ func (d *Desk) waitingFacts(waiting counterlink.Waiting, lang page.Language) []r
 			row{say("approvals.documents"), d.documentsText(a.GetDocuments(), lang)},
 		)
 	}
+	if claim.GetHistoriesJoined() != nil {
+		rows = append(rows, d.joinFacts(claim, waiting.Personal, lang)...)
+	}
 	if r := d.reportText(claim, lang); r != "" {
 		rows = append(rows, row{say("procedure.operation"), r})
 	}

@@ -51,6 +51,8 @@ func (d *Desk) routes() []route {
 		{"POST /apply", forClerk, d.answer(d.postApply)},
 		{"GET /report", forClerk, d.answer(d.showReport)},
 		{"POST /report", forClerk, d.answer(d.postReport)},
+		{"GET /join", forClerk, d.answer(d.showJoin)},
+		{"POST /join", forClerk, d.answer(d.postJoin)},
 		{"GET /cases", forClerk, d.answer(d.showCases)},
 		{"POST /cases", forClerk, d.answer(d.postCases)},
 		{"GET /find", forClerk, d.answer(d.showFind)},

@@ -70,6 +70,8 @@ func wordOf(claim *events.Claim) string {
 		return "found"
 	case *events.Claim_CustodyTaken:
 		return "custody"
+	case *events.Claim_HistoriesJoined:
+		return "joining"
 	case *events.Claim_PinsBlocked:
 		return "pins-blocked"
 	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade, *events.Claim_PasskeyOffered,

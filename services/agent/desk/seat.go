@@ -117,10 +117,11 @@ type route struct {
 var (
 	applying  = []string{"application", "special-circumstances", "unblock", "revocation"}
 	reporting = []string{"loss", "found", "custody", "record-change", "correction"}
+	joining   = []string{"joining"}
 	deciding  = []string{"approval", "withdrawal"}
 	searching = []string{"search"}
 	staffing  = []string{"officer", "recovery", "signatures", "passkey"}
-	everyAct  = slices.Concat(applying, reporting, deciding, staffing, []string{"hand-over", "drop"})
+	everyAct  = slices.Concat(applying, reporting, joining, deciding, staffing, []string{"hand-over", "drop"})
 )
 
 // filing lists the acts that a route files, or that its page is for, by the route's pattern. Whoever is signed in and may do none
@@ -137,7 +138,9 @@ var filing = map[string][]string{
 	"POST /apply":                     applying,
 	"GET /report":                     reporting,
 	"POST /report":                    reporting,
-	"POST /review/{token}":            slices.Concat(applying, reporting),
+	"GET /join":                       joining,
+	"POST /join":                      joining,
+	"POST /review/{token}":            slices.Concat(applying, reporting, joining),
 	"POST /procedures/{id}/hand-over": {"hand-over"},
 	"GET /procedures/{id}/drop":       {"drop"},
 	"POST /procedures/{id}/drop":      {"drop"},

@@ -81,6 +81,8 @@ var routesFor = map[string]audience{
 	"POST /apply":                         forClerk,
 	"GET /report":                         forClerk,
 	"POST /report":                        forClerk,
+	"GET /join":                           forClerk,
+	"POST /join":                          forClerk,
 	"GET /cases":                          forClerk,
 	"POST /cases":                         forClerk,
 	"GET /find":                           forClerk,

@@ -12,7 +12,7 @@ var Words = words
 
 var words = func() page.Catalogue {
 	all := page.Catalogue{}
-	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, pairWords, cardWords, reportWords, reviewWords, dropWords, officerWords, problemWords} {
+	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, pairWords, cardWords, reportWords, reviewWords, dropWords, joinWords, officerWords, problemWords} {
 		maps.Copy(all, part)
 	}
 	return all
