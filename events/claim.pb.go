@@ -141,6 +141,7 @@ type Claim struct {
 	//	*Claim_SignaturesWanted
 	//	*Claim_SignInFailed
 	//	*Claim_FourEyesWanted
+	//	*Claim_ApprovalOpened
 	Fact          isClaim_Fact `protobuf_oneof:"fact"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -557,6 +558,15 @@ func (x *Claim) GetFourEyesWanted() *FourEyesWanted {
 	return nil
 }
 
+func (x *Claim) GetApprovalOpened() *ApprovalOpened {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_ApprovalOpened); ok {
+			return x.ApprovalOpened
+		}
+	}
+	return nil
+}
+
 type isClaim_Fact interface {
 	isClaim_Fact()
 }
@@ -665,6 +675,10 @@ type Claim_FourEyesWanted struct {
 	FourEyesWanted *FourEyesWanted `protobuf:"bytes,74,opt,name=four_eyes_wanted,json=fourEyesWanted,proto3,oneof"`
 }
 
+type Claim_ApprovalOpened struct {
+	ApprovalOpened *ApprovalOpened `protobuf:"bytes,85,opt,name=approval_opened,json=approvalOpened,proto3,oneof"`
+}
+
 func (*Claim_ApplicationReceived) isClaim_Fact() {}
 
 func (*Claim_KeysGenerated) isClaim_Fact() {}
@@ -716,6 +730,8 @@ func (*Claim_SignaturesWanted) isClaim_Fact() {}
 func (*Claim_SignInFailed) isClaim_Fact() {}
 
 func (*Claim_FourEyesWanted) isClaim_Fact() {}
+
+func (*Claim_ApprovalOpened) isClaim_Fact() {}
 
 // Assertion is a signature by an officer's passkey (WebAuthn, AuthenticatorAssertionResponse). Its challenge is SHA-256 over
 // "shomei act 1\x00" + act.
@@ -1188,6 +1204,60 @@ func (x *ApprovalDecided) GetOutcome() string {
 	return ""
 }
 
+// ApprovalOpened: at the console, an officer wants to see what another's act that waits is.
+type ApprovalOpened struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Approval string                 `protobuf:"bytes,1,opt,name=approval,proto3" json:"approval,omitempty"`
+	// seal_key is a public key (HPKE, X25519) of this question alone, to which what is shown is sealed.
+	SealKey       []byte `protobuf:"bytes,2,opt,name=seal_key,json=sealKey,proto3" json:"seal_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApprovalOpened) Reset() {
+	*x = ApprovalOpened{}
+	mi := &file_claim_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApprovalOpened) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApprovalOpened) ProtoMessage() {}
+
+func (x *ApprovalOpened) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApprovalOpened.ProtoReflect.Descriptor instead.
+func (*ApprovalOpened) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ApprovalOpened) GetApproval() string {
+	if x != nil {
+		return x.Approval
+	}
+	return ""
+}
+
+func (x *ApprovalOpened) GetSealKey() []byte {
+	if x != nil {
+		return x.SealKey
+	}
+	return nil
+}
+
 // SignaturesWanted: an administrator has the office require signatures from a day on.
 type SignaturesWanted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1198,7 +1268,7 @@ type SignaturesWanted struct {
 
 func (x *SignaturesWanted) Reset() {
 	*x = SignaturesWanted{}
-	mi := &file_claim_proto_msgTypes[9]
+	mi := &file_claim_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1210,7 +1280,7 @@ func (x *SignaturesWanted) String() string {
 func (*SignaturesWanted) ProtoMessage() {}
 
 func (x *SignaturesWanted) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[9]
+	mi := &file_claim_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1223,7 +1293,7 @@ func (x *SignaturesWanted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignaturesWanted.ProtoReflect.Descriptor instead.
 func (*SignaturesWanted) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{9}
+	return file_claim_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SignaturesWanted) GetFrom() string {
@@ -1244,7 +1314,7 @@ type FourEyesWanted struct {
 
 func (x *FourEyesWanted) Reset() {
 	*x = FourEyesWanted{}
-	mi := &file_claim_proto_msgTypes[10]
+	mi := &file_claim_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +1326,7 @@ func (x *FourEyesWanted) String() string {
 func (*FourEyesWanted) ProtoMessage() {}
 
 func (x *FourEyesWanted) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[10]
+	mi := &file_claim_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +1339,7 @@ func (x *FourEyesWanted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FourEyesWanted.ProtoReflect.Descriptor instead.
 func (*FourEyesWanted) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{10}
+	return file_claim_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *FourEyesWanted) GetActs() []string {
@@ -1298,7 +1368,7 @@ type SignInFailed struct {
 
 func (x *SignInFailed) Reset() {
 	*x = SignInFailed{}
-	mi := &file_claim_proto_msgTypes[11]
+	mi := &file_claim_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1380,7 @@ func (x *SignInFailed) String() string {
 func (*SignInFailed) ProtoMessage() {}
 
 func (x *SignInFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[11]
+	mi := &file_claim_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1393,7 @@ func (x *SignInFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInFailed.ProtoReflect.Descriptor instead.
 func (*SignInFailed) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{11}
+	return file_claim_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SignInFailed) GetOfficer() string {
@@ -1355,7 +1425,7 @@ type LinkTime struct {
 
 func (x *LinkTime) Reset() {
 	*x = LinkTime{}
-	mi := &file_claim_proto_msgTypes[12]
+	mi := &file_claim_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1367,7 +1437,7 @@ func (x *LinkTime) String() string {
 func (*LinkTime) ProtoMessage() {}
 
 func (x *LinkTime) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[12]
+	mi := &file_claim_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1380,7 +1450,7 @@ func (x *LinkTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkTime.ProtoReflect.Descriptor instead.
 func (*LinkTime) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{12}
+	return file_claim_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LinkTime) GetHubMs() int64 {
@@ -1424,7 +1494,7 @@ type Personal struct {
 
 func (x *Personal) Reset() {
 	*x = Personal{}
-	mi := &file_claim_proto_msgTypes[13]
+	mi := &file_claim_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1436,7 +1506,7 @@ func (x *Personal) String() string {
 func (*Personal) ProtoMessage() {}
 
 func (x *Personal) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[13]
+	mi := &file_claim_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1449,7 +1519,7 @@ func (x *Personal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Personal.ProtoReflect.Descriptor instead.
 func (*Personal) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{13}
+	return file_claim_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Personal) GetRecord() *ResidentRecord {
@@ -1533,7 +1603,7 @@ type ResidentRecord struct {
 
 func (x *ResidentRecord) Reset() {
 	*x = ResidentRecord{}
-	mi := &file_claim_proto_msgTypes[14]
+	mi := &file_claim_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1545,7 +1615,7 @@ func (x *ResidentRecord) String() string {
 func (*ResidentRecord) ProtoMessage() {}
 
 func (x *ResidentRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[14]
+	mi := &file_claim_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1558,7 +1628,7 @@ func (x *ResidentRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResidentRecord.ProtoReflect.Descriptor instead.
 func (*ResidentRecord) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{14}
+	return file_claim_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ResidentRecord) GetResidentCode() string {
@@ -1678,7 +1748,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_claim_proto_msgTypes[15]
+	mi := &file_claim_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1690,7 +1760,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[15]
+	mi := &file_claim_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1703,7 +1773,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{15}
+	return file_claim_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Contact) GetMail() string {
@@ -1765,7 +1835,7 @@ type ApplicationReceived struct {
 
 func (x *ApplicationReceived) Reset() {
 	*x = ApplicationReceived{}
-	mi := &file_claim_proto_msgTypes[16]
+	mi := &file_claim_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1777,7 +1847,7 @@ func (x *ApplicationReceived) String() string {
 func (*ApplicationReceived) ProtoMessage() {}
 
 func (x *ApplicationReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[16]
+	mi := &file_claim_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1790,7 +1860,7 @@ func (x *ApplicationReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationReceived.ProtoReflect.Descriptor instead.
 func (*ApplicationReceived) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{16}
+	return file_claim_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ApplicationReceived) GetOperation() Operation {
@@ -1916,7 +1986,7 @@ type KeysGenerated struct {
 
 func (x *KeysGenerated) Reset() {
 	*x = KeysGenerated{}
-	mi := &file_claim_proto_msgTypes[17]
+	mi := &file_claim_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +1998,7 @@ func (x *KeysGenerated) String() string {
 func (*KeysGenerated) ProtoMessage() {}
 
 func (x *KeysGenerated) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[17]
+	mi := &file_claim_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2011,7 @@ func (x *KeysGenerated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysGenerated.ProtoReflect.Descriptor instead.
 func (*KeysGenerated) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{17}
+	return file_claim_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *KeysGenerated) GetObligation() string {
@@ -1976,7 +2046,7 @@ type KeyRequest struct {
 
 func (x *KeyRequest) Reset() {
 	*x = KeyRequest{}
-	mi := &file_claim_proto_msgTypes[18]
+	mi := &file_claim_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1988,7 +2058,7 @@ func (x *KeyRequest) String() string {
 func (*KeyRequest) ProtoMessage() {}
 
 func (x *KeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[18]
+	mi := &file_claim_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2001,7 +2071,7 @@ func (x *KeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRequest.ProtoReflect.Descriptor instead.
 func (*KeyRequest) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{18}
+	return file_claim_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *KeyRequest) GetKind() CertificateKind {
@@ -2031,7 +2101,7 @@ type CardWritten struct {
 
 func (x *CardWritten) Reset() {
 	*x = CardWritten{}
-	mi := &file_claim_proto_msgTypes[19]
+	mi := &file_claim_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2043,7 +2113,7 @@ func (x *CardWritten) String() string {
 func (*CardWritten) ProtoMessage() {}
 
 func (x *CardWritten) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[19]
+	mi := &file_claim_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2056,7 +2126,7 @@ func (x *CardWritten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardWritten.ProtoReflect.Descriptor instead.
 func (*CardWritten) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{19}
+	return file_claim_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CardWritten) GetObligation() string {
@@ -2100,7 +2170,7 @@ type WriteFailed struct {
 
 func (x *WriteFailed) Reset() {
 	*x = WriteFailed{}
-	mi := &file_claim_proto_msgTypes[20]
+	mi := &file_claim_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2112,7 +2182,7 @@ func (x *WriteFailed) String() string {
 func (*WriteFailed) ProtoMessage() {}
 
 func (x *WriteFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[20]
+	mi := &file_claim_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2125,7 +2195,7 @@ func (x *WriteFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFailed.ProtoReflect.Descriptor instead.
 func (*WriteFailed) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{20}
+	return file_claim_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WriteFailed) GetObligation() string {
@@ -2174,7 +2244,7 @@ type HandedOver struct {
 
 func (x *HandedOver) Reset() {
 	*x = HandedOver{}
-	mi := &file_claim_proto_msgTypes[21]
+	mi := &file_claim_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2186,7 +2256,7 @@ func (x *HandedOver) String() string {
 func (*HandedOver) ProtoMessage() {}
 
 func (x *HandedOver) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[21]
+	mi := &file_claim_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2199,7 +2269,7 @@ func (x *HandedOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandedOver.ProtoReflect.Descriptor instead.
 func (*HandedOver) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{21}
+	return file_claim_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HandedOver) GetFeeYen() uint32 {
@@ -2234,7 +2304,7 @@ type PinsUnblocked struct {
 
 func (x *PinsUnblocked) Reset() {
 	*x = PinsUnblocked{}
-	mi := &file_claim_proto_msgTypes[22]
+	mi := &file_claim_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2246,7 +2316,7 @@ func (x *PinsUnblocked) String() string {
 func (*PinsUnblocked) ProtoMessage() {}
 
 func (x *PinsUnblocked) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[22]
+	mi := &file_claim_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2259,7 +2329,7 @@ func (x *PinsUnblocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinsUnblocked.ProtoReflect.Descriptor instead.
 func (*PinsUnblocked) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{22}
+	return file_claim_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PinsUnblocked) GetObligation() string {
@@ -2295,7 +2365,7 @@ type CustodyTaken struct {
 
 func (x *CustodyTaken) Reset() {
 	*x = CustodyTaken{}
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2307,7 +2377,7 @@ func (x *CustodyTaken) String() string {
 func (*CustodyTaken) ProtoMessage() {}
 
 func (x *CustodyTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2320,7 +2390,7 @@ func (x *CustodyTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustodyTaken.ProtoReflect.Descriptor instead.
 func (*CustodyTaken) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{23}
+	return file_claim_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CustodyTaken) GetCard() string {
@@ -2356,7 +2426,7 @@ type RecordChangeNotified struct {
 
 func (x *RecordChangeNotified) Reset() {
 	*x = RecordChangeNotified{}
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2438,7 @@ func (x *RecordChangeNotified) String() string {
 func (*RecordChangeNotified) ProtoMessage() {}
 
 func (x *RecordChangeNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2451,7 @@ func (x *RecordChangeNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordChangeNotified.ProtoReflect.Descriptor instead.
 func (*RecordChangeNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{24}
+	return file_claim_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RecordChangeNotified) GetChange() RecordChange {
@@ -2423,7 +2493,7 @@ type LossNotified struct {
 
 func (x *LossNotified) Reset() {
 	*x = LossNotified{}
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2435,7 +2505,7 @@ func (x *LossNotified) String() string {
 func (*LossNotified) ProtoMessage() {}
 
 func (x *LossNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2448,7 +2518,7 @@ func (x *LossNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LossNotified.ProtoReflect.Descriptor instead.
 func (*LossNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{25}
+	return file_claim_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LossNotified) GetBy() string {
@@ -2474,7 +2544,7 @@ type CardFoundNotified struct {
 
 func (x *CardFoundNotified) Reset() {
 	*x = CardFoundNotified{}
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2486,7 +2556,7 @@ func (x *CardFoundNotified) String() string {
 func (*CardFoundNotified) ProtoMessage() {}
 
 func (x *CardFoundNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2499,7 +2569,7 @@ func (x *CardFoundNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardFoundNotified.ProtoReflect.Descriptor instead.
 func (*CardFoundNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{26}
+	return file_claim_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CardFoundNotified) GetCard() string {
@@ -2520,7 +2590,7 @@ type AuthorityOrder struct {
 
 func (x *AuthorityOrder) Reset() {
 	*x = AuthorityOrder{}
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2532,7 +2602,7 @@ func (x *AuthorityOrder) String() string {
 func (*AuthorityOrder) ProtoMessage() {}
 
 func (x *AuthorityOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2545,7 +2615,7 @@ func (x *AuthorityOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorityOrder.ProtoReflect.Descriptor instead.
 func (*AuthorityOrder) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{27}
+	return file_claim_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AuthorityOrder) GetSerials() []uint64 {
@@ -2572,7 +2642,7 @@ type PinsBlocked struct {
 
 func (x *PinsBlocked) Reset() {
 	*x = PinsBlocked{}
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2584,7 +2654,7 @@ func (x *PinsBlocked) String() string {
 func (*PinsBlocked) ProtoMessage() {}
 
 func (x *PinsBlocked) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2597,7 +2667,7 @@ func (x *PinsBlocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinsBlocked.ProtoReflect.Descriptor instead.
 func (*PinsBlocked) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{28}
+	return file_claim_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PinsBlocked) GetPins() []PinKind {
@@ -2624,7 +2694,7 @@ type ApplicationDropped struct {
 
 func (x *ApplicationDropped) Reset() {
 	*x = ApplicationDropped{}
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2636,7 +2706,7 @@ func (x *ApplicationDropped) String() string {
 func (*ApplicationDropped) ProtoMessage() {}
 
 func (x *ApplicationDropped) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2649,7 +2719,7 @@ func (x *ApplicationDropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationDropped.ProtoReflect.Descriptor instead.
 func (*ApplicationDropped) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{29}
+	return file_claim_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ApplicationDropped) GetWhy() string {
@@ -2670,7 +2740,7 @@ type ConfirmationFailed struct {
 
 func (x *ConfirmationFailed) Reset() {
 	*x = ConfirmationFailed{}
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2682,7 +2752,7 @@ func (x *ConfirmationFailed) String() string {
 func (*ConfirmationFailed) ProtoMessage() {}
 
 func (x *ConfirmationFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2695,7 +2765,7 @@ func (x *ConfirmationFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmationFailed.ProtoReflect.Descriptor instead.
 func (*ConfirmationFailed) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{30}
+	return file_claim_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ConfirmationFailed) GetObligation() string {
@@ -2726,7 +2796,7 @@ type PhoneApplicationReceived struct {
 
 func (x *PhoneApplicationReceived) Reset() {
 	*x = PhoneApplicationReceived{}
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2738,7 +2808,7 @@ func (x *PhoneApplicationReceived) String() string {
 func (*PhoneApplicationReceived) ProtoMessage() {}
 
 func (x *PhoneApplicationReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2751,7 +2821,7 @@ func (x *PhoneApplicationReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneApplicationReceived.ProtoReflect.Descriptor instead.
 func (*PhoneApplicationReceived) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{31}
+	return file_claim_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PhoneApplicationReceived) GetApplication() []byte {
@@ -2787,7 +2857,7 @@ type PhoneApplication struct {
 
 func (x *PhoneApplication) Reset() {
 	*x = PhoneApplication{}
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2799,7 +2869,7 @@ func (x *PhoneApplication) String() string {
 func (*PhoneApplication) ProtoMessage() {}
 
 func (x *PhoneApplication) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2812,7 +2882,7 @@ func (x *PhoneApplication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneApplication.ProtoReflect.Descriptor instead.
 func (*PhoneApplication) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{32}
+	return file_claim_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *PhoneApplication) GetOperation() Operation {
@@ -2871,7 +2941,7 @@ type PhoneInstalled struct {
 
 func (x *PhoneInstalled) Reset() {
 	*x = PhoneInstalled{}
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2883,7 +2953,7 @@ func (x *PhoneInstalled) String() string {
 func (*PhoneInstalled) ProtoMessage() {}
 
 func (x *PhoneInstalled) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2896,7 +2966,7 @@ func (x *PhoneInstalled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneInstalled.ProtoReflect.Descriptor instead.
 func (*PhoneInstalled) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{33}
+	return file_claim_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PhoneInstalled) GetObligation() string {
@@ -2938,7 +3008,7 @@ type CertificatesTold struct {
 
 func (x *CertificatesTold) Reset() {
 	*x = CertificatesTold{}
-	mi := &file_claim_proto_msgTypes[34]
+	mi := &file_claim_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +3020,7 @@ func (x *CertificatesTold) String() string {
 func (*CertificatesTold) ProtoMessage() {}
 
 func (x *CertificatesTold) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[34]
+	mi := &file_claim_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2963,7 +3033,7 @@ func (x *CertificatesTold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificatesTold.ProtoReflect.Descriptor instead.
 func (*CertificatesTold) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{34}
+	return file_claim_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CertificatesTold) GetCertificates() []*CertificateFound {
@@ -3000,7 +3070,7 @@ type Downlink struct {
 
 func (x *Downlink) Reset() {
 	*x = Downlink{}
-	mi := &file_claim_proto_msgTypes[35]
+	mi := &file_claim_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3012,7 +3082,7 @@ func (x *Downlink) String() string {
 func (*Downlink) ProtoMessage() {}
 
 func (x *Downlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[35]
+	mi := &file_claim_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3025,7 +3095,7 @@ func (x *Downlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Downlink.ProtoReflect.Descriptor instead.
 func (*Downlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{35}
+	return file_claim_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Downlink) GetId() string {
@@ -3199,7 +3269,7 @@ type SealedDownlink struct {
 
 func (x *SealedDownlink) Reset() {
 	*x = SealedDownlink{}
-	mi := &file_claim_proto_msgTypes[36]
+	mi := &file_claim_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3211,7 +3281,7 @@ func (x *SealedDownlink) String() string {
 func (*SealedDownlink) ProtoMessage() {}
 
 func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[36]
+	mi := &file_claim_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3224,7 +3294,7 @@ func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedDownlink.ProtoReflect.Descriptor instead.
 func (*SealedDownlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{36}
+	return file_claim_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SealedDownlink) GetSealed() []byte {
@@ -3285,7 +3355,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_claim_proto_msgTypes[37]
+	mi := &file_claim_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3297,7 +3367,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[37]
+	mi := &file_claim_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3310,7 +3380,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{37}
+	return file_claim_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Answer) GetClaim() string {
@@ -3470,7 +3540,7 @@ type Ending struct {
 
 func (x *Ending) Reset() {
 	*x = Ending{}
-	mi := &file_claim_proto_msgTypes[38]
+	mi := &file_claim_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3482,7 +3552,7 @@ func (x *Ending) String() string {
 func (*Ending) ProtoMessage() {}
 
 func (x *Ending) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[38]
+	mi := &file_claim_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3495,7 +3565,7 @@ func (x *Ending) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ending.ProtoReflect.Descriptor instead.
 func (*Ending) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{38}
+	return file_claim_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Ending) GetSerial() uint64 {
@@ -3558,7 +3628,7 @@ type InstallCertificates struct {
 
 func (x *InstallCertificates) Reset() {
 	*x = InstallCertificates{}
-	mi := &file_claim_proto_msgTypes[39]
+	mi := &file_claim_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3570,7 +3640,7 @@ func (x *InstallCertificates) String() string {
 func (*InstallCertificates) ProtoMessage() {}
 
 func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[39]
+	mi := &file_claim_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3583,7 +3653,7 @@ func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstallCertificates.ProtoReflect.Descriptor instead.
 func (*InstallCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{39}
+	return file_claim_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *InstallCertificates) GetDevice() string {
@@ -3616,7 +3686,7 @@ type CertificateState struct {
 
 func (x *CertificateState) Reset() {
 	*x = CertificateState{}
-	mi := &file_claim_proto_msgTypes[40]
+	mi := &file_claim_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3628,7 +3698,7 @@ func (x *CertificateState) String() string {
 func (*CertificateState) ProtoMessage() {}
 
 func (x *CertificateState) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[40]
+	mi := &file_claim_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3641,7 +3711,7 @@ func (x *CertificateState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateState.ProtoReflect.Descriptor instead.
 func (*CertificateState) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{40}
+	return file_claim_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CertificateState) GetSerial() uint64 {
@@ -3706,7 +3776,7 @@ type GenerateKeys struct {
 
 func (x *GenerateKeys) Reset() {
 	*x = GenerateKeys{}
-	mi := &file_claim_proto_msgTypes[41]
+	mi := &file_claim_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3718,7 +3788,7 @@ func (x *GenerateKeys) String() string {
 func (*GenerateKeys) ProtoMessage() {}
 
 func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[41]
+	mi := &file_claim_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3731,7 +3801,7 @@ func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateKeys.ProtoReflect.Descriptor instead.
 func (*GenerateKeys) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{41}
+	return file_claim_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GenerateKeys) GetCard() string {
@@ -3780,7 +3850,7 @@ type WriteCertificates struct {
 
 func (x *WriteCertificates) Reset() {
 	*x = WriteCertificates{}
-	mi := &file_claim_proto_msgTypes[42]
+	mi := &file_claim_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3792,7 +3862,7 @@ func (x *WriteCertificates) String() string {
 func (*WriteCertificates) ProtoMessage() {}
 
 func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[42]
+	mi := &file_claim_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3805,7 +3875,7 @@ func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteCertificates.ProtoReflect.Descriptor instead.
 func (*WriteCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{42}
+	return file_claim_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *WriteCertificates) GetCard() string {
@@ -3841,7 +3911,7 @@ type CertificateToWrite struct {
 
 func (x *CertificateToWrite) Reset() {
 	*x = CertificateToWrite{}
-	mi := &file_claim_proto_msgTypes[43]
+	mi := &file_claim_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3853,7 +3923,7 @@ func (x *CertificateToWrite) String() string {
 func (*CertificateToWrite) ProtoMessage() {}
 
 func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[43]
+	mi := &file_claim_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3866,7 +3936,7 @@ func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateToWrite.ProtoReflect.Descriptor instead.
 func (*CertificateToWrite) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{43}
+	return file_claim_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CertificateToWrite) GetSerial() uint64 {
@@ -3908,7 +3978,7 @@ type UnblockPins struct {
 
 func (x *UnblockPins) Reset() {
 	*x = UnblockPins{}
-	mi := &file_claim_proto_msgTypes[44]
+	mi := &file_claim_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3920,7 +3990,7 @@ func (x *UnblockPins) String() string {
 func (*UnblockPins) ProtoMessage() {}
 
 func (x *UnblockPins) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[44]
+	mi := &file_claim_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3933,7 +4003,7 @@ func (x *UnblockPins) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockPins.ProtoReflect.Descriptor instead.
 func (*UnblockPins) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{44}
+	return file_claim_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *UnblockPins) GetCard() string {
@@ -3966,7 +4036,7 @@ type RetireCard struct {
 
 func (x *RetireCard) Reset() {
 	*x = RetireCard{}
-	mi := &file_claim_proto_msgTypes[45]
+	mi := &file_claim_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3978,7 +4048,7 @@ func (x *RetireCard) String() string {
 func (*RetireCard) ProtoMessage() {}
 
 func (x *RetireCard) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[45]
+	mi := &file_claim_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3991,7 +4061,7 @@ func (x *RetireCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireCard.ProtoReflect.Descriptor instead.
 func (*RetireCard) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{45}
+	return file_claim_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RetireCard) GetCard() string {
@@ -4008,7 +4078,7 @@ const file_claim_proto_rawDesc = "" +
 	"\vclaim.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\rofficer.proto\x1a\x10subscriber.proto\x1a\vterms.proto\"A\n" +
 	"\vSignedClaim\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\fR\x05claim\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xbf\x14\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\x89\x15\n" +
 	"\x05Claim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x16\n" +
@@ -4061,7 +4131,8 @@ const file_claim_proto_rawDesc = "" +
 	"\x10approval_decided\x18G \x01(\v2\x1e.shomei.events.ApprovalDecidedH\x00R\x0fapprovalDecided\x12N\n" +
 	"\x11signatures_wanted\x18H \x01(\v2\x1f.shomei.events.SignaturesWantedH\x00R\x10signaturesWanted\x12C\n" +
 	"\x0esign_in_failed\x18I \x01(\v2\x1b.shomei.events.SignInFailedH\x00R\fsignInFailed\x12I\n" +
-	"\x10four_eyes_wanted\x18J \x01(\v2\x1d.shomei.events.FourEyesWantedH\x00R\x0efourEyesWantedB\x06\n" +
+	"\x10four_eyes_wanted\x18J \x01(\v2\x1d.shomei.events.FourEyesWantedH\x00R\x0efourEyesWanted\x12H\n" +
+	"\x0fapproval_opened\x18U \x01(\v2\x1d.shomei.events.ApprovalOpenedH\x00R\x0eapprovalOpenedB\x06\n" +
 	"\x04fact\"\x99\x01\n" +
 	"\tAssertion\x12\x1e\n" +
 	"\n" +
@@ -4104,7 +4175,10 @@ const file_claim_proto_rawDesc = "" +
 	"\x0fApprovalDecided\x12\x1a\n" +
 	"\bapproval\x18\x01 \x01(\tR\bapproval\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x18\n" +
-	"\aoutcome\x18\x03 \x01(\tR\aoutcome\"&\n" +
+	"\aoutcome\x18\x03 \x01(\tR\aoutcome\"G\n" +
+	"\x0eApprovalOpened\x12\x1a\n" +
+	"\bapproval\x18\x01 \x01(\tR\bapproval\x12\x19\n" +
+	"\bseal_key\x18\x02 \x01(\fR\asealKey\"&\n" +
 	"\x10SignaturesWanted\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\"8\n" +
 	"\x0eFourEyesWanted\x12\x12\n" +
@@ -4366,7 +4440,7 @@ func file_claim_proto_rawDescGZIP() []byte {
 	return file_claim_proto_rawDescData
 }
 
-var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_claim_proto_goTypes = []any{
 	(*SignedClaim)(nil),              // 0: shomei.events.SignedClaim
 	(*Claim)(nil),                    // 1: shomei.events.Claim
@@ -4377,146 +4451,148 @@ var file_claim_proto_goTypes = []any{
 	(*PasskeyOffered)(nil),           // 6: shomei.events.PasskeyOffered
 	(*PasskeyGivenUp)(nil),           // 7: shomei.events.PasskeyGivenUp
 	(*ApprovalDecided)(nil),          // 8: shomei.events.ApprovalDecided
-	(*SignaturesWanted)(nil),         // 9: shomei.events.SignaturesWanted
-	(*FourEyesWanted)(nil),           // 10: shomei.events.FourEyesWanted
-	(*SignInFailed)(nil),             // 11: shomei.events.SignInFailed
-	(*LinkTime)(nil),                 // 12: shomei.events.LinkTime
-	(*Personal)(nil),                 // 13: shomei.events.Personal
-	(*ResidentRecord)(nil),           // 14: shomei.events.ResidentRecord
-	(*Contact)(nil),                  // 15: shomei.events.Contact
-	(*ApplicationReceived)(nil),      // 16: shomei.events.ApplicationReceived
-	(*KeysGenerated)(nil),            // 17: shomei.events.KeysGenerated
-	(*KeyRequest)(nil),               // 18: shomei.events.KeyRequest
-	(*CardWritten)(nil),              // 19: shomei.events.CardWritten
-	(*WriteFailed)(nil),              // 20: shomei.events.WriteFailed
-	(*HandedOver)(nil),               // 21: shomei.events.HandedOver
-	(*PinsUnblocked)(nil),            // 22: shomei.events.PinsUnblocked
-	(*CustodyTaken)(nil),             // 23: shomei.events.CustodyTaken
-	(*RecordChangeNotified)(nil),     // 24: shomei.events.RecordChangeNotified
-	(*LossNotified)(nil),             // 25: shomei.events.LossNotified
-	(*CardFoundNotified)(nil),        // 26: shomei.events.CardFoundNotified
-	(*AuthorityOrder)(nil),           // 27: shomei.events.AuthorityOrder
-	(*PinsBlocked)(nil),              // 28: shomei.events.PinsBlocked
-	(*ApplicationDropped)(nil),       // 29: shomei.events.ApplicationDropped
-	(*ConfirmationFailed)(nil),       // 30: shomei.events.ConfirmationFailed
-	(*PhoneApplicationReceived)(nil), // 31: shomei.events.PhoneApplicationReceived
-	(*PhoneApplication)(nil),         // 32: shomei.events.PhoneApplication
-	(*PhoneInstalled)(nil),           // 33: shomei.events.PhoneInstalled
-	(*CertificatesTold)(nil),         // 34: shomei.events.CertificatesTold
-	(*Downlink)(nil),                 // 35: shomei.events.Downlink
-	(*SealedDownlink)(nil),           // 36: shomei.events.SealedDownlink
-	(*Answer)(nil),                   // 37: shomei.events.Answer
-	(*Ending)(nil),                   // 38: shomei.events.Ending
-	(*InstallCertificates)(nil),      // 39: shomei.events.InstallCertificates
-	(*CertificateState)(nil),         // 40: shomei.events.CertificateState
-	(*GenerateKeys)(nil),             // 41: shomei.events.GenerateKeys
-	(*WriteCertificates)(nil),        // 42: shomei.events.WriteCertificates
-	(*CertificateToWrite)(nil),       // 43: shomei.events.CertificateToWrite
-	(*UnblockPins)(nil),              // 44: shomei.events.UnblockPins
-	(*RetireCard)(nil),               // 45: shomei.events.RetireCard
-	(Operation)(0),                   // 46: shomei.events.Operation
-	(Channel)(0),                     // 47: shomei.events.Channel
-	(CertificateKind)(0),             // 48: shomei.events.CertificateKind
-	(CardKind)(0),                    // 49: shomei.events.CardKind
-	(PinKind)(0),                     // 50: shomei.events.PinKind
-	(RecordChange)(0),                // 51: shomei.events.RecordChange
-	(RevocationReason)(0),            // 52: shomei.events.RevocationReason
-	(PhonePlatform)(0),               // 53: shomei.events.PhonePlatform
-	(*CertificateFound)(nil),         // 54: shomei.events.CertificateFound
-	(*OfficeOfficers)(nil),           // 55: shomei.events.OfficeOfficers
-	(*FeeItem)(nil),                  // 56: shomei.events.FeeItem
-	(*PlannedCertificate)(nil),       // 57: shomei.events.PlannedCertificate
-	(*Candidate)(nil),                // 58: shomei.events.Candidate
-	(*DeadlineSet)(nil),              // 59: shomei.events.DeadlineSet
-	(*HeldReceipt)(nil),              // 60: shomei.events.HeldReceipt
-	(*OpenApproval)(nil),             // 61: shomei.events.OpenApproval
-	(CertificateStatus)(0),           // 62: shomei.events.CertificateStatus
-	(CardStatus)(0),                  // 63: shomei.events.CardStatus
-	(Regime)(0),                      // 64: shomei.events.Regime
+	(*ApprovalOpened)(nil),           // 9: shomei.events.ApprovalOpened
+	(*SignaturesWanted)(nil),         // 10: shomei.events.SignaturesWanted
+	(*FourEyesWanted)(nil),           // 11: shomei.events.FourEyesWanted
+	(*SignInFailed)(nil),             // 12: shomei.events.SignInFailed
+	(*LinkTime)(nil),                 // 13: shomei.events.LinkTime
+	(*Personal)(nil),                 // 14: shomei.events.Personal
+	(*ResidentRecord)(nil),           // 15: shomei.events.ResidentRecord
+	(*Contact)(nil),                  // 16: shomei.events.Contact
+	(*ApplicationReceived)(nil),      // 17: shomei.events.ApplicationReceived
+	(*KeysGenerated)(nil),            // 18: shomei.events.KeysGenerated
+	(*KeyRequest)(nil),               // 19: shomei.events.KeyRequest
+	(*CardWritten)(nil),              // 20: shomei.events.CardWritten
+	(*WriteFailed)(nil),              // 21: shomei.events.WriteFailed
+	(*HandedOver)(nil),               // 22: shomei.events.HandedOver
+	(*PinsUnblocked)(nil),            // 23: shomei.events.PinsUnblocked
+	(*CustodyTaken)(nil),             // 24: shomei.events.CustodyTaken
+	(*RecordChangeNotified)(nil),     // 25: shomei.events.RecordChangeNotified
+	(*LossNotified)(nil),             // 26: shomei.events.LossNotified
+	(*CardFoundNotified)(nil),        // 27: shomei.events.CardFoundNotified
+	(*AuthorityOrder)(nil),           // 28: shomei.events.AuthorityOrder
+	(*PinsBlocked)(nil),              // 29: shomei.events.PinsBlocked
+	(*ApplicationDropped)(nil),       // 30: shomei.events.ApplicationDropped
+	(*ConfirmationFailed)(nil),       // 31: shomei.events.ConfirmationFailed
+	(*PhoneApplicationReceived)(nil), // 32: shomei.events.PhoneApplicationReceived
+	(*PhoneApplication)(nil),         // 33: shomei.events.PhoneApplication
+	(*PhoneInstalled)(nil),           // 34: shomei.events.PhoneInstalled
+	(*CertificatesTold)(nil),         // 35: shomei.events.CertificatesTold
+	(*Downlink)(nil),                 // 36: shomei.events.Downlink
+	(*SealedDownlink)(nil),           // 37: shomei.events.SealedDownlink
+	(*Answer)(nil),                   // 38: shomei.events.Answer
+	(*Ending)(nil),                   // 39: shomei.events.Ending
+	(*InstallCertificates)(nil),      // 40: shomei.events.InstallCertificates
+	(*CertificateState)(nil),         // 41: shomei.events.CertificateState
+	(*GenerateKeys)(nil),             // 42: shomei.events.GenerateKeys
+	(*WriteCertificates)(nil),        // 43: shomei.events.WriteCertificates
+	(*CertificateToWrite)(nil),       // 44: shomei.events.CertificateToWrite
+	(*UnblockPins)(nil),              // 45: shomei.events.UnblockPins
+	(*RetireCard)(nil),               // 46: shomei.events.RetireCard
+	(Operation)(0),                   // 47: shomei.events.Operation
+	(Channel)(0),                     // 48: shomei.events.Channel
+	(CertificateKind)(0),             // 49: shomei.events.CertificateKind
+	(CardKind)(0),                    // 50: shomei.events.CardKind
+	(PinKind)(0),                     // 51: shomei.events.PinKind
+	(RecordChange)(0),                // 52: shomei.events.RecordChange
+	(RevocationReason)(0),            // 53: shomei.events.RevocationReason
+	(PhonePlatform)(0),               // 54: shomei.events.PhonePlatform
+	(*CertificateFound)(nil),         // 55: shomei.events.CertificateFound
+	(*OfficeOfficers)(nil),           // 56: shomei.events.OfficeOfficers
+	(*FeeItem)(nil),                  // 57: shomei.events.FeeItem
+	(*PlannedCertificate)(nil),       // 58: shomei.events.PlannedCertificate
+	(*Candidate)(nil),                // 59: shomei.events.Candidate
+	(*DeadlineSet)(nil),              // 60: shomei.events.DeadlineSet
+	(*HeldReceipt)(nil),              // 61: shomei.events.HeldReceipt
+	(*OpenApproval)(nil),             // 62: shomei.events.OpenApproval
+	(CertificateStatus)(0),           // 63: shomei.events.CertificateStatus
+	(CardStatus)(0),                  // 64: shomei.events.CardStatus
+	(Regime)(0),                      // 65: shomei.events.Regime
 }
 var file_claim_proto_depIdxs = []int32{
 	2,  // 0: shomei.events.Claim.assertion:type_name -> shomei.events.Assertion
-	12, // 1: shomei.events.Claim.link_time:type_name -> shomei.events.LinkTime
-	16, // 2: shomei.events.Claim.application_received:type_name -> shomei.events.ApplicationReceived
-	17, // 3: shomei.events.Claim.keys_generated:type_name -> shomei.events.KeysGenerated
-	19, // 4: shomei.events.Claim.card_written:type_name -> shomei.events.CardWritten
-	20, // 5: shomei.events.Claim.write_failed:type_name -> shomei.events.WriteFailed
-	21, // 6: shomei.events.Claim.handed_over:type_name -> shomei.events.HandedOver
-	22, // 7: shomei.events.Claim.pins_unblocked:type_name -> shomei.events.PinsUnblocked
-	23, // 8: shomei.events.Claim.custody_taken:type_name -> shomei.events.CustodyTaken
-	24, // 9: shomei.events.Claim.record_change_notified:type_name -> shomei.events.RecordChangeNotified
-	25, // 10: shomei.events.Claim.loss_notified:type_name -> shomei.events.LossNotified
-	26, // 11: shomei.events.Claim.card_found_notified:type_name -> shomei.events.CardFoundNotified
-	27, // 12: shomei.events.Claim.authority_order:type_name -> shomei.events.AuthorityOrder
-	28, // 13: shomei.events.Claim.pins_blocked:type_name -> shomei.events.PinsBlocked
-	29, // 14: shomei.events.Claim.application_dropped:type_name -> shomei.events.ApplicationDropped
-	30, // 15: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
-	31, // 16: shomei.events.Claim.phone_application_received:type_name -> shomei.events.PhoneApplicationReceived
-	33, // 17: shomei.events.Claim.phone_installed:type_name -> shomei.events.PhoneInstalled
-	34, // 18: shomei.events.Claim.certificates_told:type_name -> shomei.events.CertificatesTold
+	13, // 1: shomei.events.Claim.link_time:type_name -> shomei.events.LinkTime
+	17, // 2: shomei.events.Claim.application_received:type_name -> shomei.events.ApplicationReceived
+	18, // 3: shomei.events.Claim.keys_generated:type_name -> shomei.events.KeysGenerated
+	20, // 4: shomei.events.Claim.card_written:type_name -> shomei.events.CardWritten
+	21, // 5: shomei.events.Claim.write_failed:type_name -> shomei.events.WriteFailed
+	22, // 6: shomei.events.Claim.handed_over:type_name -> shomei.events.HandedOver
+	23, // 7: shomei.events.Claim.pins_unblocked:type_name -> shomei.events.PinsUnblocked
+	24, // 8: shomei.events.Claim.custody_taken:type_name -> shomei.events.CustodyTaken
+	25, // 9: shomei.events.Claim.record_change_notified:type_name -> shomei.events.RecordChangeNotified
+	26, // 10: shomei.events.Claim.loss_notified:type_name -> shomei.events.LossNotified
+	27, // 11: shomei.events.Claim.card_found_notified:type_name -> shomei.events.CardFoundNotified
+	28, // 12: shomei.events.Claim.authority_order:type_name -> shomei.events.AuthorityOrder
+	29, // 13: shomei.events.Claim.pins_blocked:type_name -> shomei.events.PinsBlocked
+	30, // 14: shomei.events.Claim.application_dropped:type_name -> shomei.events.ApplicationDropped
+	31, // 15: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
+	32, // 16: shomei.events.Claim.phone_application_received:type_name -> shomei.events.PhoneApplicationReceived
+	34, // 17: shomei.events.Claim.phone_installed:type_name -> shomei.events.PhoneInstalled
+	35, // 18: shomei.events.Claim.certificates_told:type_name -> shomei.events.CertificatesTold
 	3,  // 19: shomei.events.Claim.officer_proposed:type_name -> shomei.events.OfficerProposed
 	4,  // 20: shomei.events.Claim.officer_left:type_name -> shomei.events.OfficerLeft
 	5,  // 21: shomei.events.Claim.invitation_made:type_name -> shomei.events.InvitationMade
 	6,  // 22: shomei.events.Claim.passkey_offered:type_name -> shomei.events.PasskeyOffered
 	7,  // 23: shomei.events.Claim.passkey_given_up:type_name -> shomei.events.PasskeyGivenUp
 	8,  // 24: shomei.events.Claim.approval_decided:type_name -> shomei.events.ApprovalDecided
-	9,  // 25: shomei.events.Claim.signatures_wanted:type_name -> shomei.events.SignaturesWanted
-	11, // 26: shomei.events.Claim.sign_in_failed:type_name -> shomei.events.SignInFailed
-	10, // 27: shomei.events.Claim.four_eyes_wanted:type_name -> shomei.events.FourEyesWanted
-	14, // 28: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
-	15, // 29: shomei.events.Personal.contact:type_name -> shomei.events.Contact
-	46, // 30: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
-	47, // 31: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
-	48, // 32: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
-	49, // 33: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
-	50, // 34: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
-	18, // 35: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
-	48, // 36: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
-	50, // 37: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
-	51, // 38: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
-	52, // 39: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
-	50, // 40: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
-	46, // 41: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
-	53, // 42: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
-	18, // 43: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
-	54, // 44: shomei.events.CertificatesTold.certificates:type_name -> shomei.events.CertificateFound
-	37, // 45: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
-	41, // 46: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
-	42, // 47: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
-	44, // 48: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
-	45, // 49: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
-	39, // 50: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
-	55, // 51: shomei.events.Downlink.officers:type_name -> shomei.events.OfficeOfficers
-	56, // 52: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
-	57, // 53: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
-	46, // 54: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
-	57, // 55: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
-	40, // 56: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
-	58, // 57: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
-	38, // 58: shomei.events.Answer.endings:type_name -> shomei.events.Ending
-	59, // 59: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
-	40, // 60: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
-	60, // 61: shomei.events.Answer.held:type_name -> shomei.events.HeldReceipt
-	61, // 62: shomei.events.Answer.pending:type_name -> shomei.events.OpenApproval
-	48, // 63: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
-	62, // 64: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
-	63, // 65: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
-	43, // 66: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	48, // 67: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
-	64, // 68: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
-	62, // 69: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
-	49, // 70: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
-	64, // 71: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
-	48, // 72: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
-	43, // 73: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	48, // 74: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
-	50, // 75: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
-	64, // 76: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
-	77, // [77:77] is the sub-list for method output_type
-	77, // [77:77] is the sub-list for method input_type
-	77, // [77:77] is the sub-list for extension type_name
-	77, // [77:77] is the sub-list for extension extendee
-	0,  // [0:77] is the sub-list for field type_name
+	10, // 25: shomei.events.Claim.signatures_wanted:type_name -> shomei.events.SignaturesWanted
+	12, // 26: shomei.events.Claim.sign_in_failed:type_name -> shomei.events.SignInFailed
+	11, // 27: shomei.events.Claim.four_eyes_wanted:type_name -> shomei.events.FourEyesWanted
+	9,  // 28: shomei.events.Claim.approval_opened:type_name -> shomei.events.ApprovalOpened
+	15, // 29: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
+	16, // 30: shomei.events.Personal.contact:type_name -> shomei.events.Contact
+	47, // 31: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
+	48, // 32: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
+	49, // 33: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
+	50, // 34: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
+	51, // 35: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
+	19, // 36: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
+	49, // 37: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
+	51, // 38: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
+	52, // 39: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
+	53, // 40: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
+	51, // 41: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
+	47, // 42: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
+	54, // 43: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
+	19, // 44: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
+	55, // 45: shomei.events.CertificatesTold.certificates:type_name -> shomei.events.CertificateFound
+	38, // 46: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
+	42, // 47: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
+	43, // 48: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
+	45, // 49: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
+	46, // 50: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
+	40, // 51: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
+	56, // 52: shomei.events.Downlink.officers:type_name -> shomei.events.OfficeOfficers
+	57, // 53: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
+	58, // 54: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
+	47, // 55: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
+	58, // 56: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
+	41, // 57: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
+	59, // 58: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
+	39, // 59: shomei.events.Answer.endings:type_name -> shomei.events.Ending
+	60, // 60: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
+	41, // 61: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
+	61, // 62: shomei.events.Answer.held:type_name -> shomei.events.HeldReceipt
+	62, // 63: shomei.events.Answer.pending:type_name -> shomei.events.OpenApproval
+	49, // 64: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
+	63, // 65: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
+	64, // 66: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
+	44, // 67: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	49, // 68: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
+	65, // 69: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
+	63, // 70: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
+	50, // 71: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
+	65, // 72: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
+	49, // 73: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
+	44, // 74: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	49, // 75: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
+	51, // 76: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
+	65, // 77: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
+	78, // [78:78] is the sub-list for method output_type
+	78, // [78:78] is the sub-list for method input_type
+	78, // [78:78] is the sub-list for extension type_name
+	78, // [78:78] is the sub-list for extension extendee
+	0,  // [0:78] is the sub-list for field type_name
 }
 
 func init() { file_claim_proto_init() }
@@ -4555,8 +4631,9 @@ func file_claim_proto_init() {
 		(*Claim_SignaturesWanted)(nil),
 		(*Claim_SignInFailed)(nil),
 		(*Claim_FourEyesWanted)(nil),
+		(*Claim_ApprovalOpened)(nil),
 	}
-	file_claim_proto_msgTypes[35].OneofWrappers = []any{
+	file_claim_proto_msgTypes[36].OneofWrappers = []any{
 		(*Downlink_Answer)(nil),
 		(*Downlink_GenerateKeys)(nil),
 		(*Downlink_WriteCertificates)(nil),
@@ -4571,7 +4648,7 @@ func file_claim_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_claim_proto_rawDesc), len(file_claim_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   46,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -142,6 +142,8 @@ func wordOf(c *events.Claim) string {
 			return "withdrawal"
 		}
 		return "approval"
+	case *events.Claim_ApprovalOpened:
+		return "approval"
 	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade:
 		return "officer"
 	case *events.Claim_PasskeyOffered, *events.Claim_PasskeyGivenUp:
