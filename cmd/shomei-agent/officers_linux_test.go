@@ -1,9 +1,17 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"math/big"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +23,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/page/pagetest"
+	"shomei/services/console"
 )
 
 // officers is a centre with two counters of one office, whose log is neither simulated nor a demonstration: officers sign with the
@@ -24,14 +33,18 @@ type officers struct {
 	hub      *hub.Hub
 	operator hub.Operator
 	at       [2]*counter
+	console  *httptest.Server
 }
+
+// consoleName is the console's host, which browsers find on this machine, and the relying party of its passkeys.
+const consoleName = "console.localhost"
 
 func openOffice(t *testing.T) *officers {
 	t.Helper()
 	o := &officers{t: t}
 	var err error
 	o.hub, err = hub.Start(t.Context(), hub.Config{
-		Data: t.TempDir(), AnyClock: true, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Data: t.TempDir(), AnyClock: true, ConsoleName: consoleName, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, hub.ByHand...)
 	o.must(err)
 	t.Cleanup(func() {
@@ -46,7 +59,26 @@ func openOffice(t *testing.T) *officers {
 		o.must(err)
 		o.at[i] = startCounter(t, bundle)
 	}
+	o.openConsole()
 	return o
+}
+
+// openConsole serves the console by TLS, with a certificate of its own.
+func (o *officers) openConsole() {
+	pages, err := console.New(console.Config{
+		Warehouse: o.hub.Warehouse, Look: o.hub.HistoryShown, Clock: o.hub.Clock.Now, Logger: o.hub.Logger, Hosts: []string{consoleName},
+		SignIn: o.hub.SignInAt(consoleName, nil),
+	})
+	o.must(err)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	o.must(err)
+	made := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{consoleName}, NotAfter: time.Now().AddDate(1, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, made, made, key.Public(), key)
+	o.must(err)
+	o.console = httptest.NewUnstartedServer(pages.Handler())
+	o.console.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	o.console.StartTLS()
+	o.t.Cleanup(o.console.Close)
 }
 
 func (o *officers) must(err error) {
@@ -61,14 +93,43 @@ type seat struct {
 	*pagetest.Browser
 	t       *testing.T
 	counter *counter
+	// console is where the console's pages are.
+	console string
 	loseKey func()
 }
 
 func (o *officers) sit(at int) *seat {
 	o.t.Helper()
-	s := &seat{Browser: pagetest.Open(o.t, 1280, 900), t: o.t, counter: o.at[at]}
+	_, port, _ := strings.Cut(o.console.Listener.Addr().String(), ":")
+	s := &seat{
+		Browser: pagetest.Open(o.t, 1280, 900, o.console.Certificate()), t: o.t, counter: o.at[at], console: "https://" + net.JoinHostPort(consoleName, port),
+	}
 	s.loseKey = s.PlugIn(o.t)
 	return s
+}
+
+// atConsole opens a page of the console and waits for what is to be on it.
+func (s *seat) atConsole(path, selector string) {
+	s.t.Helper()
+	s.Visit(s.t, s.console+path, chromedp.WaitVisible(chromedp.CSS(selector)))
+}
+
+// offerAtConsole is offer for the same key at the console.
+func (s *seat) offerAtConsole(officer, code, says string) {
+	s.t.Helper()
+	s.atConsole("/enrol", "#code")
+	s.fill(map[string]string{"officer": officer, "code": code})
+	s.Screenshot(s.t, "console-enrol")
+	s.click("form[action='/enrol'] button")
+	s.see(says)
+}
+
+// signInAtConsole waits for a text of the page that follows.
+func (s *seat) signInAtConsole(says string) {
+	s.t.Helper()
+	s.atConsole("/sign-in", "form[action='/sign-in'] button")
+	s.click("form[action='/sign-in'] button")
+	s.see(says)
 }
 
 // open opens a page and waits for what is to be on it.
@@ -178,6 +239,10 @@ func TestOfficersFromTheFirstToALostKey(t *testing.T) {
 	o.must(err)
 	first, clerk, second := o.sit(0), o.sit(0), o.sit(1)
 	first.offer("017", code, enrolledKey)
+	first.offerAtConsole("017", code, "この画面に登録しました")
+	first.signInAtConsole("017 としてサインインしています")
+	first.see("状態別の件数")
+	first.offerAtConsole("017", code, "この画面でもう使われています")
 	first.signIn("017")
 	clerk.offer("018", first.appoint("018", "clerk"), enrolledKey)
 	second.offer("019", first.appoint("019", "approver", "administrator"), enrolledKey)

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"shomei/pkg/civil"
@@ -113,7 +114,7 @@ func (c *Console) routes() []route {
 		{"GET /api/history", forReaders, c.api(c.apiHistory)},
 	}
 	if c.site != nil {
-		routes = append(routes, c.signInRoutes()...)
+		routes = slices.Concat(routes, c.signInRoutes(), c.enrolRoutes())
 	}
 	if c.accounts != nil {
 		routes = append(routes, c.accountRoutes()...)

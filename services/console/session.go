@@ -26,6 +26,10 @@ type SignIn struct {
 	ByCode func(code string) (officer.Officer, error)
 	// Municipality returns where an office is.
 	Municipality func(office string) string
+	// Invited returns the officer whose newest invitation has a code of that hash. The error is officer.NoInvitation.
+	Invited func(codeHash []byte) (officer.Officer, error)
+	// Offer has the registration authority enrol a passkey for an officer with an invitation's code. The error may be an officer.Reason.
+	Offer func(ctx context.Context, who officer.Officer, code string, key signin.NewKey) error
 	// Trial reports whether passkeys in software are believed.
 	Trial func() bool
 	// Accounts lets people sign in with an account at an identity provider; nil: only with passkeys.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -50,7 +51,7 @@ func openStaffed(t *testing.T, officers ...officer.Officer) *staffed {
 			}
 			return office[:5]
 		},
-		Trial: func() bool { return true },
+		Trial: func() bool { return true }, Invited: s.invited,
 	}
 	var err error
 	if s.console, err = New(c); err != nil {
@@ -77,6 +78,15 @@ func (s *staffed) byCode(code string) (officer.Officer, error) {
 		return *o, nil
 	}
 	return officer.Officer{}, officer.Unknown
+}
+
+func (s *staffed) invited(hash []byte) (officer.Officer, error) {
+	for _, o := range s.officers {
+		if n := len(o.Invitations); n > 0 && string(o.Invitations[n-1].CodeSHA256) == string(hash) {
+			return *o, nil
+		}
+	}
+	return officer.Officer{}, officer.NoInvitation
 }
 
 func (s *staffed) get(target string) (int, string) {
@@ -183,6 +193,9 @@ var routesFor = map[string]audience{
 	"POST /sign-in/options": forAll,
 	"POST /sign-in":         forAll,
 	"POST /sign-out":        forAll,
+	"GET /enrol":            forAll,
+	"POST /enrol/options":   forAll,
+	"POST /enrol":           forAll,
 	"GET /sign-in/account":  forAll,
 	"GET /sign-in/callback": forAll,
 	"GET /{$}":              forReaders,
@@ -266,5 +279,49 @@ func TestASessionEndsWithItsOfficer(t *testing.T) {
 	}
 	if statuses[200] != 1 || statuses[http.StatusForbidden] == 0 || statuses[http.StatusTooManyRequests] == 0 {
 		t.Errorf("wrong keys were answered with %v", statuses)
+	}
+}
+
+// TestOnlyAnOpenInvitationMakesAKey: a code is good for the officer who got it, until it lapses, and wrong ones are answered ever more
+// slowly; nothing of that reaches the registration authority.
+func TestOnlyAnOpenInvitationMakesAKey(t *testing.T) {
+	s := openStaffed(t,
+		officer.Officer{Code: "A1", Invitations: []officer.Invitation{{CodeSHA256: officer.CodeHash("RIGHT"), Until: now.Add(time.Hour)}}},
+		officer.Officer{Code: "B2", Invitations: []officer.Invitation{{CodeSHA256: officer.CodeHash("LATE"), Until: now}}},
+		officer.Officer{Code: "C3"},
+	)
+	ask := func(code, secret string) int {
+		status, body := s.post("/enrol/options", url.Values{"officer": {code}, "code": {secret}})
+		if (status == http.StatusOK) != strings.Contains(body, `"challenge"`) {
+			t.Errorf("%s with %s: %d %s", code, secret, status, body)
+		}
+		return status
+	}
+	for _, c := range []struct {
+		officer, secret string
+		want            int
+	}{
+		{"A1", "right", 200},
+		{"A1", "WRONG", 403},
+		{"B2", "LATE", 403},
+		{"C3", "RIGHT", 403},
+		{"C3", "", 403},
+		{"Z9", "RIGHT", 403},
+		{"花子", "RIGHT", 422},
+		{"A1", "ＲＩＧＨＴ", 200},
+	} {
+		if got := ask(c.officer, c.secret); got != c.want {
+			t.Errorf("%s with %s: %d, want %d", c.officer, c.secret, got, c.want)
+		}
+	}
+	if status, body := s.post("/enrol", url.Values{"officer": {"A1"}, "code": {"RIGHT"}, "passkey": {"{}"}}); status != http.StatusForbidden || !strings.Contains(body, "登録できませんでした") {
+		t.Errorf("no key: %d %s", status, body)
+	}
+	statuses := map[int]int{}
+	for range 6 {
+		statuses[ask("A1", "WRONG")]++
+	}
+	if statuses[http.StatusTooManyRequests] == 0 || ask("B2", "LATE") != http.StatusForbidden {
+		t.Errorf("wrong codes were answered with %v", statuses)
 	}
 }
