@@ -230,6 +230,38 @@ func (s *seat) approve(what, by string) {
 	s.see("記録済")
 }
 
+// approveAtConsole opens what waits, by the word of the list, and approves it, with a touch for each.
+func (s *seat) approveAtConsole(what, by string) {
+	s.t.Helper()
+	s.atConsole("/approvals", "table a")
+	s.see(what)
+	s.judge("console-approvals")
+	s.click("table a")
+	s.see(what)
+	if strings.Contains(s.Ask(s.t, `document.body.innerText`), by) {
+		s.t.Errorf("%s is shown before the act is opened", by)
+	}
+	s.judge("console-approval-closed")
+	s.click("form[action$='/open'] button")
+	s.see(by)
+	s.judge("console-approval")
+	s.click("form[action$='/decide'] button.second")
+	s.see("承認しない理由を入力してください")
+	s.click("form[action$='/decide'] button:not(.second)")
+	s.see("承認を記録しました")
+}
+
+// judge holds a page against the rules for all pages, and takes its picture.
+func (s *seat) judge(name string) {
+	s.t.Helper()
+	s.Screenshot(s.t, name)
+	for _, found := range s.Violations(s.t) {
+		if !strings.Contains(found, "status of 4") { // the browser's console calls a refusal an error too
+			s.t.Errorf("%s: %s", name, found)
+		}
+	}
+}
+
 // TestOfficersFromTheFirstToALostKey is the life of an office's officers on a whole centre: appointed, at work, two for what needs
 // two, retired, and let in anew.
 func TestOfficersFromTheFirstToALostKey(t *testing.T) {
@@ -245,7 +277,10 @@ func TestOfficersFromTheFirstToALostKey(t *testing.T) {
 	first.offerAtConsole("017", code, "この画面でもう使われています")
 	first.signIn("017")
 	clerk.offer("018", first.appoint("018", "clerk"), enrolledKey)
-	second.offer("019", first.appoint("019", "approver", "administrator"), enrolledKey)
+	code = first.appoint("019", "approver", "administrator")
+	second.offer("019", code, enrolledKey)
+	second.offerAtConsole("019", code, "この画面に登録しました")
+	second.signInAtConsole("019 としてサインインしています")
 
 	o.at[0].call("POST", "/api/reader/cards", `{"id":"CARD-1"}`, http.StatusCreated)
 	o.at[0].call("POST", "/api/reader/insert", `{"id":"CARD-1"}`, http.StatusOK)
@@ -255,9 +290,9 @@ func TestOfficersFromTheFirstToALostKey(t *testing.T) {
 	clerk.signIn("018")
 	o.applyFor(clerk)
 	clerk.see("別の職員の承認を待っています")
-	second.signIn("019")
-	second.approve("特別の事情", "証明　花子")
+	second.approveAtConsole("特別の事情", "証明　花子")
 	clerk.see("申請者の確認待ち")
+	second.signIn("019")
 
 	clerk.open("/", "#begin")
 	first.choose("018", "retire")
@@ -277,6 +312,12 @@ func TestOfficersFromTheFirstToALostKey(t *testing.T) {
 	second.approve("パスキーをなくした職員", "020")
 	first.offer("017", code, enrolledKey)
 	first.signIn("017")
+
+	second.atConsole("/", "form[action='/sign-out']")
+	first.choose("019", "retire")
+	first.see("記録済")
+	second.atConsole("/", "form[action='/sign-in']")
+	second.signInAtConsole("サインインできませんでした")
 
 	o.must(o.hub.Settle(t.Context()))
 	o.must(o.hub.Issuer.PublishDue(t.Context(), o.hub.Issuer.Lists))

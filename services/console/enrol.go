@@ -93,13 +93,18 @@ func (c *Console) offer(ctx context.Context, who officer.Officer, code string, k
 	if err := c.SignIn.Offer(ask, who, code, key); err != nil {
 		return err
 	}
-	ctx, cancel = context.WithTimeout(ctx, heardWithin)
-	defer cancel()
-	_ = wait.Until(ctx, lookEvery, func() (bool, error) { // the key is enrolled, whenever this process hears of it
+	c.await(ctx, func() bool {
 		_, err := c.SignIn.Find(key.Credential)
-		return err == nil, nil
+		return err == nil
 	})
 	return nil
+}
+
+// await waits until this process has heard of what another one has recorded, or is likely to have.
+func (c *Console) await(ctx context.Context, heard func() bool) {
+	ctx, cancel := context.WithTimeout(ctx, heardWithin)
+	defer cancel()
+	_ = wait.Until(ctx, lookEvery, func() (bool, error) { return heard(), nil }) // it is recorded all the same
 }
 
 // heardWithin is how long what another process has recorded may take to be known here, lookEvery the time between two looks.

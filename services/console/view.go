@@ -26,8 +26,9 @@ type view struct {
 	Expiries page.Table
 	History  *historyView
 	Away     bool // the tables are unavailable
-	// Officer is who is signed in.
+	// Officer is who is signed in; Decides: on what waits for a second officer, too.
 	Officer string
+	Decides bool
 }
 
 type historyView struct {
@@ -59,7 +60,7 @@ func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	q, err := c.ask(r)
 	read := reader{c.pages, page.LanguageOf(r), q.at}
-	data := view{At: r.URL.Query().Get("at"), Key: q.key, Officer: q.by.Officer}
+	data := view{At: r.URL.Query().Get("at"), Key: q.key, Officer: q.by.Officer, Decides: q.by.decides()}
 	if err != nil {
 		status = http.StatusBadRequest
 		show.Errors = []page.FieldError{{Field: "at", Text: read.say("console.error.day")}}

@@ -236,18 +236,10 @@ func (a *attempt) mayDecide(s *events.ApprovalState, d *events.ApprovalDecided, 
 		return unfit("only the officer who asked withdraws")
 	case d.Outcome != lifecycle.ApprovalWithdrawn && same:
 		return &refusedError{officer.SamePerson}
-	case d.Outcome != lifecycle.ApprovalWithdrawn && a.signer != nil && !slices.Contains(a.signer.Roles, deciderOf(s.GetAct())):
+	case d.Outcome != lifecycle.ApprovalWithdrawn && a.signer != nil && !slices.Contains(a.signer.Roles, officer.DeciderOf(s.GetAct())):
 		return &refusedError{officer.NotAllowed}
 	}
 	return nil
-}
-
-// deciderOf returns the role that decides on an act that waits.
-func deciderOf(act string) officer.Role {
-	if act == recovery {
-		return officer.Administrator
-	}
-	return officer.Approver
 }
 
 // asked returns the act that was asked for, and its approval's history.

@@ -135,7 +135,7 @@ func (a *attempt) open(ctx context.Context, asked *events.ApprovalOpened) error 
 	if asked.Approval == "" || len(found.Open) != 1 {
 		return errNoLonger
 	}
-	if a.signer == nil || !slices.Contains(a.signer.Roles, deciderOf(found.Open[0].Act)) {
+	if a.signer == nil || !slices.Contains(a.signer.Roles, officer.DeciderOf(found.Open[0].Act)) {
 		return &refusedError{officer.NotAllowed}
 	}
 	found, err = a.openWaiting(ctx, found, a.recordAtConsole(ctx))

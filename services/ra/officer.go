@@ -132,14 +132,11 @@ func (a *attempt) actOf() officer.Act {
 	if made := a.claim.GetInvitationMade(); made != nil {
 		invited, err := a.Directory.OfficersOf(a.claim.Office, a.Clock()).Officer(made.Officer)
 		if err == nil && invited.HadKey() {
-			act, _ = officer.ActNamed(recovery)
+			act, _ = officer.ActNamed(officer.Recovery)
 		}
 	}
 	return act
 }
-
-// recovery is the act of letting an officer in anew, in whose name somebody can sign already.
-const recovery = "recovery"
 
 // mustSign reports whether the claim counts for nothing without an officer's signature. At counters and at the telephone desk
 // that is so when their office requires it; claims about officers, and approvals, need one everywhere.

@@ -31,7 +31,72 @@ func (p *Parts) SignInAt(name string, accounts *console.Accounts) *console.SignI
 		Municipality: func(office string) string { return p.Directory.Offices()[office].GetMunicipality() },
 		Trial:        p.Directory.Trial,
 		Offer:        p.offerAtConsole,
+		Waiting:      p.waitingAtConsole,
+		Opening:      p.openingAtConsole,
+		Deciding:     p.decidingAtConsole,
 	}
+}
+
+// waitingAtConsole returns the acts that wait for a second officer.
+func (p *Parts) waitingAtConsole() (list []console.Waiting) {
+	for _, a := range p.Directory.Approvals() {
+		list = append(list, console.Waiting{Office: a.Office, OpenApproval: &events.OpenApproval{
+			Id: a.ID, Act: a.Act, Officer: a.Officer, Counter: a.Counter, AskedMs: a.Asked.UnixMilli(), LapsesMs: a.Lapses.UnixMilli(), Digest: a.Digest,
+			Procedure: a.Procedure,
+		}})
+	}
+	return list
+}
+
+// openingAtConsole prepares an officer's wish to see what waits. It is sealed to a key of this question alone.
+func (p *Parts) openingAtConsole(who officer.Officer, w console.Waiting) (console.Act, error) {
+	key, err := counterlink.NewSealKey()
+	if err != nil {
+		return console.Act{}, err
+	}
+	claim, err := p.consoleClaim(w.Office, who.Code, nil)
+	if err != nil {
+		return console.Act{}, err
+	}
+	claim.Fact = &events.Claim_ApprovalOpened{ApprovalOpened: &events.ApprovalOpened{Approval: w.GetId(), SealKey: key.PublicKey().Bytes()}}
+	return p.actAtConsole(claim, func(opened []byte) (console.Shown, error) {
+		shown, err := counterlink.OpenWaiting(key, claim.Id, opened)
+		return console.Shown{Claim: shown.Claim, Personal: shown.Personal}, err
+	})
+}
+
+// decidingAtConsole prepares an officer's decision on what waits.
+func (p *Parts) decidingAtConsole(who officer.Officer, w console.Waiting, outcome, why string) (console.Act, error) {
+	var personal *events.Personal
+	if why != "" {
+		personal = &events.Personal{Why: why}
+	}
+	claim, err := p.consoleClaim(w.Office, who.Code, personal)
+	if err != nil {
+		return console.Act{}, err
+	}
+	claim.Procedure = claim.Id
+	claim.Fact = &events.Claim_ApprovalDecided{ApprovalDecided: &events.ApprovalDecided{Approval: w.GetId(), Digest: w.GetDigest(), Outcome: outcome}}
+	return p.actAtConsole(claim, func([]byte) (console.Shown, error) { return console.Shown{}, nil })
+}
+
+// actAtConsole fixes a claim, so that an officer can sign it; read reads what the registration authority shows.
+func (p *Parts) actAtConsole(claim *events.Claim, read func(opened []byte) (console.Shown, error)) (console.Act, error) {
+	act, err := events.ActOf(claim)
+	if err != nil {
+		return console.Act{}, err
+	}
+	return console.Act{Challenge: events.ActChallenge(act), File: func(ctx context.Context, signature *events.Assertion) (console.Shown, error) {
+		claim.Act, claim.Assertion = act, signature
+		opened, err := p.fileAtConsole(ctx, claim)
+		if errors.Is(err, ErrRefused) {
+			err = errors.Join(console.ErrUnfit, err)
+		}
+		if err != nil {
+			return console.Shown{}, err
+		}
+		return read(opened)
+	}}, nil
 }
 
 // consoleClaim returns what an officer claims at the console, with what is personal sealed. No counter stands behind it.
