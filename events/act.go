@@ -35,6 +35,9 @@ func outerClaim(c *Claim) *Claim {
 	}
 }
 
+// EncodeClaim encodes a claim, with nothing beside its act if an officer has signed one: the inverse of DecodeClaim.
+func EncodeClaim(c *Claim) ([]byte, error) { return Encode(outerClaim(c)) }
+
 // DecodeClaim decodes a claim, with what its act says if an officer has signed one. It does not verify the assertion. The error
 // wraps ErrMalformed.
 func DecodeClaim(encoded []byte) (*Claim, error) {

@@ -93,7 +93,7 @@ func (s *Stored) Verify() error {
 
 // SignClaim encodes a claim and signs it as the counter.
 func SignClaim(claim *Claim, counter nkeys.KeyPair) (*SignedClaim, error) {
-	encoded, err := Encode(outerClaim(claim))
+	encoded, err := EncodeClaim(claim)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,17 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"math/big"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +23,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/page/pagetest"
+	"shomei/services/console"
 )
 
 // officers is a centre with two counters of one office, whose log is neither simulated nor a demonstration: officers sign with the
@@ -24,14 +33,18 @@ type officers struct {
 	hub      *hub.Hub
 	operator hub.Operator
 	at       [2]*counter
+	console  *httptest.Server
 }
+
+// consoleName is the console's host, which browsers find on this machine, and the relying party of its passkeys.
+const consoleName = "console.localhost"
 
 func openOffice(t *testing.T) *officers {
 	t.Helper()
 	o := &officers{t: t}
 	var err error
 	o.hub, err = hub.Start(t.Context(), hub.Config{
-		Data: t.TempDir(), AnyClock: true, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Data: t.TempDir(), AnyClock: true, ConsoleName: consoleName, Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, hub.ByHand...)
 	o.must(err)
 	t.Cleanup(func() {
@@ -46,7 +59,26 @@ func openOffice(t *testing.T) *officers {
 		o.must(err)
 		o.at[i] = startCounter(t, bundle)
 	}
+	o.openConsole()
 	return o
+}
+
+// openConsole serves the console by TLS, with a certificate of its own.
+func (o *officers) openConsole() {
+	pages, err := console.New(console.Config{
+		Warehouse: o.hub.Warehouse, Look: o.hub.HistoryShown, Clock: o.hub.Clock.Now, Logger: o.hub.Logger, Hosts: []string{consoleName},
+		SignIn: o.hub.SignInAt(consoleName, nil),
+	})
+	o.must(err)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	o.must(err)
+	made := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{consoleName}, NotAfter: time.Now().AddDate(1, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, made, made, key.Public(), key)
+	o.must(err)
+	o.console = httptest.NewUnstartedServer(pages.Handler())
+	o.console.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	o.console.StartTLS()
+	o.t.Cleanup(o.console.Close)
 }
 
 func (o *officers) must(err error) {
@@ -61,14 +93,43 @@ type seat struct {
 	*pagetest.Browser
 	t       *testing.T
 	counter *counter
+	// console is where the console's pages are.
+	console string
 	loseKey func()
 }
 
 func (o *officers) sit(at int) *seat {
 	o.t.Helper()
-	s := &seat{Browser: pagetest.Open(o.t, 1280, 900), t: o.t, counter: o.at[at]}
+	_, port, _ := strings.Cut(o.console.Listener.Addr().String(), ":")
+	s := &seat{
+		Browser: pagetest.Open(o.t, 1280, 900, o.console.Certificate()), t: o.t, counter: o.at[at], console: "https://" + net.JoinHostPort(consoleName, port),
+	}
 	s.loseKey = s.PlugIn(o.t)
 	return s
+}
+
+// atConsole opens a page of the console and waits for what is to be on it.
+func (s *seat) atConsole(path, selector string) {
+	s.t.Helper()
+	s.Visit(s.t, s.console+path, chromedp.WaitVisible(chromedp.CSS(selector)))
+}
+
+// offerAtConsole is offer for the same key at the console.
+func (s *seat) offerAtConsole(officer, code, says string) {
+	s.t.Helper()
+	s.atConsole("/enrol", "#code")
+	s.fill(map[string]string{"officer": officer, "code": code})
+	s.Screenshot(s.t, "console-enrol")
+	s.click("form[action='/enrol'] button")
+	s.see(says)
+}
+
+// signInAtConsole waits for a text of the page that follows.
+func (s *seat) signInAtConsole(says string) {
+	s.t.Helper()
+	s.atConsole("/sign-in", "form[action='/sign-in'] button")
+	s.click("form[action='/sign-in'] button")
+	s.see(says)
 }
 
 // open opens a page and waits for what is to be on it.
@@ -169,6 +230,38 @@ func (s *seat) approve(what, by string) {
 	s.see("記録済")
 }
 
+// approveAtConsole opens what waits, by the word of the list, and approves it, with a touch for each.
+func (s *seat) approveAtConsole(what, by string) {
+	s.t.Helper()
+	s.atConsole("/approvals", "table a")
+	s.see(what)
+	s.judge("console-approvals")
+	s.click("table a")
+	s.see(what)
+	if strings.Contains(s.Ask(s.t, `document.body.innerText`), by) {
+		s.t.Errorf("%s is shown before the act is opened", by)
+	}
+	s.judge("console-approval-closed")
+	s.click("form[action$='/open'] button")
+	s.see(by)
+	s.judge("console-approval")
+	s.click("form[action$='/decide'] button.second")
+	s.see("承認しない理由を入力してください")
+	s.click("form[action$='/decide'] button:not(.second)")
+	s.see("承認を記録しました")
+}
+
+// judge holds a page against the rules for all pages, and takes its picture.
+func (s *seat) judge(name string) {
+	s.t.Helper()
+	s.Screenshot(s.t, name)
+	for _, found := range s.Violations(s.t) {
+		if !strings.Contains(found, "status of 4") { // the browser's console calls a refusal an error too
+			s.t.Errorf("%s: %s", name, found)
+		}
+	}
+}
+
 // TestOfficersFromTheFirstToALostKey is the life of an office's officers on a whole centre: appointed, at work, two for what needs
 // two, retired, and let in anew.
 func TestOfficersFromTheFirstToALostKey(t *testing.T) {
@@ -178,9 +271,16 @@ func TestOfficersFromTheFirstToALostKey(t *testing.T) {
 	o.must(err)
 	first, clerk, second := o.sit(0), o.sit(0), o.sit(1)
 	first.offer("017", code, enrolledKey)
+	first.offerAtConsole("017", code, "この画面に登録しました")
+	first.signInAtConsole("017 としてサインインしています")
+	first.see("状態別の件数")
+	first.offerAtConsole("017", code, "この画面でもう使われています")
 	first.signIn("017")
 	clerk.offer("018", first.appoint("018", "clerk"), enrolledKey)
-	second.offer("019", first.appoint("019", "approver", "administrator"), enrolledKey)
+	code = first.appoint("019", "approver", "administrator")
+	second.offer("019", code, enrolledKey)
+	second.offerAtConsole("019", code, "この画面に登録しました")
+	second.signInAtConsole("019 としてサインインしています")
 
 	o.at[0].call("POST", "/api/reader/cards", `{"id":"CARD-1"}`, http.StatusCreated)
 	o.at[0].call("POST", "/api/reader/insert", `{"id":"CARD-1"}`, http.StatusOK)
@@ -190,9 +290,9 @@ func TestOfficersFromTheFirstToALostKey(t *testing.T) {
 	clerk.signIn("018")
 	o.applyFor(clerk)
 	clerk.see("別の職員の承認を待っています")
-	second.signIn("019")
-	second.approve("特別の事情", "証明　花子")
+	second.approveAtConsole("特別の事情", "証明　花子")
 	clerk.see("申請者の確認待ち")
+	second.signIn("019")
 
 	clerk.open("/", "#begin")
 	first.choose("018", "retire")
@@ -212,6 +312,12 @@ func TestOfficersFromTheFirstToALostKey(t *testing.T) {
 	second.approve("パスキーをなくした職員", "020")
 	first.offer("017", code, enrolledKey)
 	first.signIn("017")
+
+	second.atConsole("/", "form[action='/sign-out']")
+	first.choose("019", "retire")
+	first.see("記録済")
+	second.atConsole("/", "form[action='/sign-in']")
+	second.signInAtConsole("サインインできませんでした")
 
 	o.must(o.hub.Settle(t.Context()))
 	o.must(o.hub.Issuer.PublishDue(t.Context(), o.hub.Issuer.Lists))

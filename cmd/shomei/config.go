@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -179,5 +180,6 @@ func (c *config) load(path string) error {
 	}
 	c.Hub.Mail, c.Hub.Switches, c.Hub.ListsAt = c.SMTP, c.Law, c.Validation.Listen
 	c.Hub.Servers, c.Hub.Tables = c.NATS.Servers, c.ClickHouse.Tables
+	c.Hub.ConsoleName = cmp.Or(c.SignIn.Name, c.Hub.ConsoleName)
 	return nil
 }

@@ -60,6 +60,7 @@ func TestTheConfigurationOfAProgramIsTheCentres(t *testing.T) {
 	if err := centre.load(example); err != nil {
 		t.Fatal(err)
 	}
+	centre.Hub.ConsoleName = "console.example"
 	centre.Law.LetterDays, centre.Hub.From, centre.Console, centre.Validation.Listen = 14, "notice@city.example", "127.0.0.1:1", "127.0.0.1:2"
 	for _, program := range []string{"ra", "notifier", "validation", "console"} {
 		text, err := centre.of(program, "/data", "tls://nats:4222", "127.0.0.1:3")
@@ -78,7 +79,8 @@ func TestTheConfigurationOfAProgramIsTheCentres(t *testing.T) {
 			!slices.Equal(got.Hub.Names, centre.Hub.Names) || got.Hub.Streams != centre.Hub.Streams || got.Hub.PrintDesk != centre.Hub.PrintDesk {
 			t.Errorf("%s: %+v", program, got)
 		}
-		if (got.SMTP == centre.SMTP) != (program == "notifier") || (got.Console != "") != (program == "console") || (got.Validation.Listen != "") != (program == "validation") {
+		if (got.SMTP == centre.SMTP) != (program == "notifier") || (got.Console != "") != (program == "console") || (got.Validation.Listen != "") != (program == "validation") ||
+			(got.Hub.ConsoleName != "") != (program == "ra") {
 			t.Errorf("%s has what another needs, or not what it needs: %+v", program, got)
 		}
 		if got.Hub.Data != "/data" || !slices.Equal(got.Hub.Servers, []string{"tls://nats:4222"}) || got.Hub.Tables != "127.0.0.1:3" {

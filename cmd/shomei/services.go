@@ -123,6 +123,9 @@ func (c config) of(program, data, server, tables string) ([]byte, error) {
 	} else if c.SignIn.OIDC.ClientSecretFile != "" {
 		c.SignIn.OIDC.ClientSecret = "" // it stands in that file
 	}
+	if program != "ra" {
+		c.Hub.ConsoleName = ""
+	}
 	if program != "validation" {
 		c.Validation = listening{}
 	}

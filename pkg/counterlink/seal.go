@@ -148,3 +148,29 @@ func (k derivedKey) PublicKey() (string, error) { return k.public, nil }
 
 // Sign returns the Ed25519 signature over the input.
 func (k derivedKey) Sign(input []byte) ([]byte, error) { return ed25519.Sign(k.private, input), nil }
+
+// SealWaiting seals what waits for a second officer to the key of the claim that asked for it at the console.
+func SealWaiting(to hpke.PublicKey, claimID string, w Waiting) ([]byte, error) {
+	plain, err := proto.Marshal(&events.ApprovalAnswer{Open: w.Open, Claim: w.Claim, Personal: w.Personal})
+	if err != nil {
+		return nil, fmt.Errorf("encoding what waits for claim %s: %w", claimID, err)
+	}
+	defer clear(plain)
+	return hpke.Seal(to, sealKDF(), sealAEAD(), waitingInfo(claimID), plain)
+}
+
+// OpenWaiting is the inverse of SealWaiting.
+func OpenWaiting(key hpke.PrivateKey, claimID string, sealed []byte) (Waiting, error) {
+	plain, err := hpke.Open(key, sealKDF(), sealAEAD(), waitingInfo(claimID), sealed)
+	if err != nil {
+		return Waiting{}, fmt.Errorf("what waits for claim %s: %w", claimID, ErrSealed)
+	}
+	defer clear(plain)
+	a := &events.ApprovalAnswer{}
+	if err := proto.Unmarshal(plain, a); err != nil {
+		return Waiting{}, fmt.Errorf("what waits for claim %s: %w", claimID, err)
+	}
+	return Waiting{Open: a.GetOpen(), Claim: a.GetClaim(), Personal: a.GetPersonal()}, nil
+}
+
+func waitingInfo(claimID string) []byte { return []byte("shomei waiting 1\x00" + claimID) }

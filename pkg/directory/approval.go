@@ -20,6 +20,8 @@ type Approval struct {
 	Lapses time.Time
 
 	over bool
+	// console is when it was approved at the console.
+	console time.Time
 }
 
 // waits takes an act that was asked for, unless its end has come first.
@@ -45,4 +47,16 @@ func (d *Directory) Approvals() []Approval {
 	}
 	slices.SortFunc(open, func(a, b Approval) int { return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID, b.ID)) })
 	return open
+}
+
+// GivenAtConsole returns the ids of the acts that were approved at the console since a moment: no counter's claim stands behind that.
+func (d *Directory) GivenAtConsole(since time.Time) (ids []string) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for id, a := range d.approvals {
+		if a.console.After(since) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }

@@ -205,7 +205,13 @@ func (d *Directory) take(r eventlog.Record) error {
 			delete(d.aside, r.ID)
 		case *events.ApprovalAsked:
 			d.waits(r.ID, b, time.UnixMilli(at.ms))
-		case *events.ApprovalGiven, *events.ApprovalRefused, *events.ApprovalWithdrawn, *events.ApprovalLapsed:
+		case *events.ApprovalGiven:
+			given := Approval{ID: r.ID, over: true}
+			if b.Counter == "" {
+				given.console = time.UnixMilli(at.ms)
+			}
+			d.approvals[r.ID] = given
+		case *events.ApprovalRefused, *events.ApprovalWithdrawn, *events.ApprovalLapsed:
 			d.approvals[r.ID] = Approval{ID: r.ID, over: true}
 		default:
 			continue

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"crypto/subtle"
 	"time"
 
 	"shomei/pkg/officer"
@@ -24,6 +25,15 @@ func (d *Directory) OfficerByCode(code string, at time.Time) (officer.Officer, e
 // officer.Ambiguous.
 func (d *Directory) OfficerByIdentity(identity []byte, at time.Time) (officer.Officer, error) {
 	return d.only(at, officer.Unknown, func(o officer.Officer) bool { return len(identity) > 0 && string(o.Identity) == string(identity) })
+}
+
+// OfficerInvited returns the officer of any office whose newest invitation has a code of that hash, as of a moment. It may be used up or
+// over. The error is officer.NoInvitation.
+func (d *Directory) OfficerInvited(codeHash []byte, at time.Time) (officer.Officer, error) {
+	return d.only(at, officer.NoInvitation, func(o officer.Officer) bool {
+		n := len(o.Invitations)
+		return n > 0 && subtle.ConstantTimeCompare(o.Invitations[n-1].CodeSHA256, codeHash) == 1
+	})
 }
 
 // only returns the one officer who is meant.

@@ -93,7 +93,7 @@ var acts = []Act{
 	{"approval", []Role{Approver, Administrator}, Single},
 	{"withdrawal", []Role{Clerk, Approver, Administrator}, Single},
 	{"officer", []Role{Administrator}, Single},
-	{"recovery", []Role{Administrator}, Always},
+	{Recovery, []Role{Administrator}, Always},
 	{"passkey", Roles(), Single},
 	{"signatures", []Role{Administrator}, Single},
 	{"search", byPhone, Single},
@@ -110,6 +110,17 @@ func ActNamed(word string) (Act, bool) {
 		return Act{}, false
 	}
 	return acts[i], true
+}
+
+// Recovery is the act of letting an officer in anew, in whose name somebody can sign already.
+const Recovery = "recovery"
+
+// DeciderOf returns the role that decides on an act that waits, by its word.
+func DeciderOf(act string) Role {
+	if act == Recovery {
+		return Administrator
+	}
+	return Approver
 }
 
 // ActOf returns which act a claim is. A claim of an unknown kind is an "application", which must be signed.
@@ -145,6 +156,8 @@ func wordOf(c *events.Claim) string {
 		if fact.ApprovalDecided.GetOutcome() == "withdrawn" {
 			return "withdrawal"
 		}
+		return "approval"
+	case *events.Claim_ApprovalOpened:
 		return "approval"
 	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade:
 		return "officer"

@@ -22,6 +22,23 @@ import (
 type SoftKey struct {
 	credential []byte
 	key        *ecdsa.PrivateKey
+	// site is the relying party that it belongs to; empty: counters.
+	site string
+}
+
+// NewSoftKeyAt makes a passkey of a site that is served by TLS.
+func NewSoftKeyAt(relyingParty string) *SoftKey {
+	k := NewSoftKey()
+	k.site = relyingParty
+	return k
+}
+
+// origin returns the relying party, and an origin of it.
+func (k *SoftKey) origin() (relyingParty, origin string) {
+	if k.site == "" {
+		return Counters, "http://" + Counters
+	}
+	return k.site, "https://" + k.site
 }
 
 // NewSoftKey makes a passkey.
@@ -60,7 +77,7 @@ func (k *SoftKey) Bytes() []byte {
 	return slices.Concat(k.credential, encoded)
 }
 
-// Passkey returns the public part, as a counter's passkey.
+// Passkey returns the public part.
 func (k *SoftKey) Passkey() Passkey {
 	point, err := k.key.PublicKey.Bytes()
 	if err != nil {
@@ -74,7 +91,8 @@ func (k *SoftKey) Passkey() Passkey {
 	if err != nil {
 		panic(err) // the values above
 	}
-	return Passkey{Credential: k.credential, PublicKey: cose, RelyingParty: Counters, Software: true}
+	relyingParty, _ := k.origin()
+	return Passkey{Credential: k.credential, PublicKey: cose, RelyingParty: relyingParty, Software: true}
 }
 
 // Respond signs a challenge and returns what a browser would send: the assertion's JSON as navigator.credentials.get gives it.
@@ -91,16 +109,17 @@ func (k *SoftKey) Respond(challenge []byte) ([]byte, error) {
 	})
 }
 
-// Sign signs a challenge as an authenticator at a counter does that has verified its user.
+// Sign signs a challenge as an authenticator does that has verified its user.
 func (k *SoftKey) Sign(challenge []byte) (*events.Assertion, error) {
+	relyingParty, origin := k.origin()
 	said, err := json.Marshal(map[string]any{
-		"type": "webauthn.get", "challenge": base64.RawURLEncoding.EncodeToString(challenge), "origin": "http://" + Counters, "crossOrigin": false,
+		"type": "webauthn.get", "challenge": base64.RawURLEncoding.EncodeToString(challenge), "origin": origin, "crossOrigin": false,
 	})
 	if err != nil {
 		return nil, err
 	}
 	const presentAndVerified = 0x01 | 0x04
-	party, hash := sha256.Sum256([]byte(Counters)), sha256.Sum256(said)
+	party, hash := sha256.Sum256([]byte(relyingParty)), sha256.Sum256(said)
 	data := append(party[:], presentAndVerified, 0, 0, 0, 0)
 	digest := sha256.Sum256(slices.Concat(data, hash[:]))
 	signature, err := ecdsa.SignASN1(rand.Reader, k.key, digest[:])

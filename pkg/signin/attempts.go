@@ -32,13 +32,43 @@ type failures struct {
 	until time.Time
 }
 
+// TryCode calls judge, which returns an error if a typed code is wrong; after wrong ones, as slowly as failed sign-ins are answered.
+// Codes of officers are counted by themselves. Errors, besides those of judge: a *TooMany.
+func (s *Site) TryCode(typed string, judge func() error) error {
+	_, unknown := s.cfg.ByCode(typed)
+	if unknown != nil {
+		typed = ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.cfg.Now()
+	if wait := s.codes.wait(typed, now); wait > 0 {
+		return &TooMany{wait}
+	}
+	err := judge()
+	if err != nil {
+		s.codes.failed(typed, now)
+	} else {
+		s.codes.succeeded(typed)
+	}
+	return err
+}
+
 // wait returns how long until a sign-in as an officer is judged; code is empty if the passkey is nobody's.
 func (a *attempts) wait(code string, now time.Time) time.Duration {
-	wait := a.all.until.Sub(now)
+	wait := a.all.left(longestAll, now)
 	if own := a.own[code]; own != nil {
-		wait = max(wait, own.until.Sub(now))
+		wait = max(wait, own.left(longestOwn, now))
 	}
 	return wait
+}
+
+// left returns how much of a wait is left; none of one that is longer than any, because the clock was set back.
+func (f *failures) left(longest time.Duration, now time.Time) time.Duration {
+	if left := f.until.Sub(now); left <= longest {
+		return left
+	}
+	return 0
 }
 
 // failed counts a failure. Only codes of officers are counted by themselves, so their number is bounded.

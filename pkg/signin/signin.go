@@ -87,6 +87,7 @@ type Site struct {
 	mu       sync.Mutex
 	open     map[[sha256.Size]byte]*session // by the hash of the cookie's value
 	attempts attempts
+	codes    attempts // of invitations
 }
 
 // New returns a Site in which nobody is signed in.

@@ -250,13 +250,12 @@ func (a *accounts) granted(subject string, groups []string) *accountSession {
 		return &accountSession{identity: identity}
 	}
 	s := &accountSession{visitor: visitor{Officer: "oidc1-" + hex.EncodeToString(identity)[:10], known: true}}
-	var roles []officer.Role
 	for _, name := range groups {
 		if grant, ok := a.Groups[name]; ok && officer.Reads(grant.Roles) {
-			roles, s.Areas = append(roles, grant.Roles...), append(s.Areas, grant.Areas...)
+			s.who.Roles, s.Areas = append(s.who.Roles, grant.Roles...), append(s.Areas, grant.Areas...)
 		}
 	}
-	if len(roles) == 0 {
+	if len(s.who.Roles) == 0 {
 		return nil
 	}
 	slices.Sort(s.Areas)

@@ -58,13 +58,13 @@ func TestThePageForSigningInIsAccessible(t *testing.T) {
 	server := httptest.NewServer(s.console.Handler())
 	defer server.Close()
 	browser := pagetest.Open(t, 320, 640)
-	for name, target := range map[string]string{"sign-in": "/", "sign-in-english": "/sign-in?lang=en"} {
+	for name, target := range map[string]string{"sign-in": "/", "sign-in-english": "/sign-in?lang=en", "enrol": "/enrol?lang=ja", "enrol-english": "/enrol?lang=en"} {
 		browser.Visit(t, server.URL+target)
 		check(t, browser, name)
 		if wider := browser.Ask(t, `String(document.documentElement.scrollWidth > 320)`); wider != "false" {
 			t.Errorf("%s is wider than 320 px", name)
 		}
-		if at := browser.Ask(t, `location.pathname`); at != "/sign-in" {
+		if at := browser.Ask(t, `location.pathname`); at != "/"+strings.TrimSuffix(name, "-english") {
 			t.Errorf("%s is shown at %s", name, at)
 		}
 	}

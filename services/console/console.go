@@ -45,6 +45,7 @@ type Console struct {
 	site *signin.Site
 	// accounts are those who are signed in with an account; nil: nobody can.
 	accounts *accounts
+	acts     acts
 }
 
 //go:embed pages/*.html
@@ -56,7 +57,7 @@ func New(c Config) (*Console, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the console's pages: %w", err)
 	}
-	pages, err := page.New(folder, words)
+	pages, err := page.New(folder, allWords())
 	if err != nil {
 		return nil, fmt.Errorf("reading the console's pages: %w", err)
 	}
@@ -73,20 +74,27 @@ func New(c Config) (*Console, error) {
 // Handler serves the page at /, the API under /api/ and the assets; with sign-in, the page at /sign-in, and the others to those
 // who are signed in.
 func (c *Console) Handler() http.Handler {
-	open, shown := http.NewServeMux(), http.NewServeMux()
+	open := http.NewServeMux()
 	for _, r := range c.routes() {
-		if r.audience == forReaders {
-			shown.HandleFunc(r.pattern, r.do)
-		} else {
+		if r.audience == forAll || c.site == nil {
 			open.HandleFunc(r.pattern, r.do)
+		} else {
+			open.Handle(r.pattern, c.guarded(r.audience, r.do))
 		}
 	}
-	if c.site != nil {
-		open.Handle("/", c.guarded(shown))
-	} else {
-		open.Handle("/", shown)
+	if c.site == nil {
+		return page.Protect(open, c.Hosts...)
 	}
-	return page.Protect(open, c.Hosts...)
+	open.Handle("/", c.guarded(forReaders, http.NotFound))
+	return page.Protect(byTLS(open), c.Hosts...)
+}
+
+// byTLS has browsers come by TLS only, once they have come.
+func byTLS(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // audience says who a route is for, where officers sign in.
@@ -97,6 +105,8 @@ const (
 	forAll audience = iota
 	// forReaders is for officers with a role that looks at the console (officer.Reads).
 	forReaders
+	// forDeciders is for officers with a role that decides on what waits for a second officer.
+	forDeciders
 )
 
 // route is one of the console's URLs.
@@ -116,7 +126,7 @@ func (c *Console) routes() []route {
 		{"GET /api/history", forReaders, c.api(c.apiHistory, "q")},
 	}
 	if c.site != nil {
-		routes = append(routes, c.signInRoutes()...)
+		routes = slices.Concat(routes, c.signInRoutes(), c.enrolRoutes(), c.approvalRoutes())
 	}
 	if c.accounts != nil {
 		routes = append(routes, c.accountRoutes()...)

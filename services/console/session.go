@@ -26,6 +26,16 @@ type SignIn struct {
 	ByCode func(code string) (officer.Officer, error)
 	// Municipality returns where an office is.
 	Municipality func(office string) string
+	// Invited returns the officer whose newest invitation has a code of that hash. The error is officer.NoInvitation.
+	Invited func(codeHash []byte) (officer.Officer, error)
+	// Offer has the registration authority enrol a passkey for an officer with an invitation's code. The error may be an officer.Reason.
+	Offer func(ctx context.Context, who officer.Officer, code string, key signin.NewKey) error
+	// Waiting returns the acts that wait for a second officer, at all offices.
+	Waiting func() []Waiting
+	// Opening prepares an officer's wish to see what an act that waits is, and Deciding the officer's decision on it: a word of
+	// pkg/lifecycle, with a reason that is sealed.
+	Opening  func(who officer.Officer, w Waiting) (Act, error)
+	Deciding func(who officer.Officer, w Waiting, outcome, why string) (Act, error)
 	// Trial reports whether passkeys in software are believed.
 	Trial func() bool
 	// Accounts lets people sign in with an account at an identity provider; nil: only with passkeys.
@@ -38,6 +48,17 @@ type visitor struct {
 	Officer, Office string
 	Areas           []string
 	known           bool
+	// who has all of an officer, and passkey says that the officer has signed in with one: others look and decide on nothing.
+	who     officer.Officer
+	passkey bool
+}
+
+// reads reports whether a visitor may look at counts and histories.
+func (v visitor) reads() bool { return !v.known || officer.Reads(v.who.Roles) }
+
+// decides reports whether a visitor may decide on what waits, or would with a passkey.
+func (v visitor) decides() bool {
+	return v.known && slices.ContainsFunc(v.who.Roles, func(r officer.Role) bool { return r == officer.Approver || r == officer.Administrator })
 }
 
 // area returns where a visitor may count.
@@ -76,7 +97,9 @@ var errNoReader = errors.New("none of the officer's roles looks at the console")
 func (c *Console) visitor(r *http.Request) (visitor, error) {
 	if who, ok := c.site.Use(r); ok {
 		found, err := c.SignIn.Find(who.Credential)
-		return c.reading(found, err)
+		v, err := c.looking(found, err)
+		v.passkey = true
+		return v, err
 	}
 	s := c.accounts.session(r)
 	switch {
@@ -89,34 +112,38 @@ func (c *Console) visitor(r *http.Request) (visitor, error) {
 	if err == nil {
 		err = found.InTerm(civil.Of(c.Clock()))
 	}
-	return c.reading(found, err)
+	return c.looking(found, err)
 }
 
-// reading returns what an officer may look at.
-func (c *Console) reading(found officer.Officer, err error) (visitor, error) {
+// looking returns what an officer may look at.
+func (c *Console) looking(found officer.Officer, err error) (visitor, error) {
 	if err != nil {
 		return visitor{}, err
 	}
-	v := visitor{Officer: found.Code, Office: found.Home, Areas: found.Areas, known: true}
+	v := visitor{Officer: found.Code, Office: found.Home, Areas: found.Areas, known: true, who: found}
 	if len(v.Areas) == 0 {
 		v.Areas = []string{c.SignIn.Municipality(found.Home)}
 	}
-	if !officer.Reads(found.Roles) {
+	if !v.reads() && !v.decides() {
 		return v, errNoReader
 	}
 	return v, nil
 }
 
-// guarded serves only who is signed in and may look.
-func (c *Console) guarded(next http.Handler) http.Handler {
+// guarded serves only who is signed in and may do what the route is for.
+func (c *Console) guarded(to audience, next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 		v, err := c.visitor(r)
+		if err == nil && (to == forReaders && !v.reads() || to == forDeciders && !v.decides()) {
+			err = errNoReader
+		}
 		switch {
 		case err == nil:
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)))
 		case strings.HasPrefix(r.URL.Path, "/api/"):
 			c.turnAway(w, r, err)
+		case errors.Is(err, errNoReader) && v.decides() && r.URL.Path == "/":
+			http.Redirect(w, r, "/approvals", http.StatusSeeOther)
 		case errors.Is(err, errNoReader):
 			c.showSignIn(w, r, http.StatusForbidden, "console.signin.role")
 		default:

@@ -26,8 +26,9 @@ type view struct {
 	Expiries page.Table
 	History  *historyView
 	Away     bool // the tables are unavailable
-	// Officer is who is signed in.
+	// Officer is who is signed in; Decides: on what waits for a second officer, too.
 	Officer string
+	Decides bool
 	// Place is what the page is about, Offices what can be chosen.
 	Place   warehouse.Place
 	Offices choices
@@ -85,7 +86,7 @@ func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	q, err := c.ask(r, append(places, "q")...)
 	read := reader{c.pages, page.LanguageOf(r), q.at, q.extent.Place}
-	data := view{At: r.URL.Query().Get("at"), Key: q.key, Officer: q.by.Officer, Place: q.extent.Place}
+	data := view{At: r.URL.Query().Get("at"), Key: q.key, Officer: q.by.Officer, Place: q.extent.Place, Decides: q.by.decides()}
 	if err == nil {
 		data.Offices, err = c.choices(r.Context(), q)
 	}

@@ -1,6 +1,18 @@
 package console
 
-import "shomei/pkg/page"
+import (
+	"maps"
+
+	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
+)
+
+// allWords are the console's phrases with those about acts.
+func allWords() page.Catalogue {
+	all := maps.Clone(words)
+	maps.Copy(all, actpage.Words)
+	return all
+}
 
 // words are the console's phrases; those under "event." name every event of a subscriber.
 var words = page.Catalogue{
@@ -51,27 +63,50 @@ var words = page.Catalogue{
 	"console.error.unrecorded": {JA: "だれが履歴を見るかを記録できないため、表示しません。しばらくしてからもう一度お試しください", EN: "Who looks at a history could not be recorded, so it is not shown; please try again shortly"},
 	"console.error.away":       {JA: "集計のデータベースが応答しません。記録は続いています。しばらくしてからもう一度お試しください", EN: "The database for reports does not answer. Recording goes on; please try again shortly"},
 
-	"console.signin.title":      {JA: "サインイン", EN: "Sign in"},
-	"console.signin.lead":       {JA: "この画面に登録したパスキーでサインインします。", EN: "Sign in with the passkey that you have enrolled for this site."},
-	"console.signin.script":     {JA: "サインインには、ブラウザーの JavaScript が要ります。", EN: "Signing in needs JavaScript in the browser."},
-	"console.signin.code":       {JA: "職員番号", EN: "Officer's number"},
-	"console.signin.code.hint":  {JA: "パスキーが職員を知っていれば、空のままで", EN: "leave it empty if the passkey knows who you are"},
-	"console.signin.button":     {JA: "パスキーでサインイン", EN: "Sign in with a passkey"},
-	"console.signin.waiting":    {JA: "パスキーを待っています", EN: "Waiting for the passkey"},
-	"console.signin.failed":     {JA: "サインインできませんでした。職員番号とパスキーを確かめて、もう一度お試しください", EN: "The sign-in failed. Check the number and the passkey, and try again"},
-	"console.signin.term":       {JA: "この職員の任期は始まっていないか、終わっています。所属の管理者にお尋ねください", EN: "This officer's term has not begun or is over. Ask an administrator of your office"},
-	"console.signin.software":   {JA: "プログラムの中のパスキーは、試験と模擬のほかでは使えません", EN: "A passkey held by a program is believed in trials only"},
-	"console.signin.early":      {JA: "失敗が続いたため、しばらく待ってから、もう一度お試しください", EN: "Too many sign-ins have failed; wait a little and try again"},
-	"console.signin.busy":       {JA: "サインインしている人が多すぎます。しばらくしてから、もう一度お試しください", EN: "Too many people are signed in; try again shortly"},
-	"console.signin.role":       {JA: "この職員の役割では、この画面を見られません。所属の管理者にお尋ねください", EN: "None of this officer's roles looks at this site. Ask an administrator of your office"},
-	"console.signin.code.error": {JA: "職員番号は、数字を含む英数字と . _ - の16文字までです", EN: "An officer's number is up to 16 of A-Z a-z 0-9 . _ -, with a digit"},
-	"console.account.link":      {JA: "組織のアカウントでサインイン（見るだけ）", EN: "Sign in with your organisation's account (to look only)"},
-	"console.account.done":      {JA: "サインインしました。画面へ進む", EN: "You are signed in. Go on"},
-	"console.account.away":      {JA: "アカウントの認証サービスにつながりません。パスキーでサインインするか、しばらくしてからもう一度お試しください", EN: "The identity provider does not answer. Sign in with a passkey, or try again shortly"},
-	"console.account.failed":    {JA: "アカウントでのサインインができませんでした。もう一度お試しください", EN: "Signing in with the account failed. Please try again"},
-	"console.account.role":      {JA: "このアカウントでは、この画面を見られません。所属の管理者にお尋ねください", EN: "This account may not look at this site. Ask an administrator of your office"},
-	"console.signedin":          {JA: "%s としてサインインしています", EN: "Signed in as %s"},
-	"console.signout":           {JA: "サインアウト", EN: "Sign out"},
+	"console.signin.title":            {JA: "サインイン", EN: "Sign in"},
+	"console.signin.lead":             {JA: "この画面に登録したパスキーでサインインします。", EN: "Sign in with the passkey that you have enrolled for this site."},
+	"console.signin.script":           {JA: "サインインには、ブラウザーの JavaScript が要ります。", EN: "Signing in needs JavaScript in the browser."},
+	"console.signin.code":             {JA: "職員番号", EN: "Officer's number"},
+	"console.signin.code.hint":        {JA: "パスキーが職員を知っていれば、空のままで", EN: "leave it empty if the passkey knows who you are"},
+	"console.signin.button":           {JA: "パスキーでサインイン", EN: "Sign in with a passkey"},
+	"console.signin.waiting":          {JA: "パスキーを待っています", EN: "Waiting for the passkey"},
+	"console.signin.failed":           {JA: "サインインできませんでした。職員番号とパスキーを確かめて、もう一度お試しください", EN: "The sign-in failed. Check the number and the passkey, and try again"},
+	"console.signin.term":             {JA: "この職員の任期は始まっていないか、終わっています。所属の管理者にお尋ねください", EN: "This officer's term has not begun or is over. Ask an administrator of your office"},
+	"console.signin.software":         {JA: "プログラムの中のパスキーは、試験と模擬のほかでは使えません", EN: "A passkey held by a program is believed in trials only"},
+	"console.signin.early":            {JA: "失敗が続いたため、しばらく待ってから、もう一度お試しください", EN: "Too many sign-ins have failed; wait a little and try again"},
+	"console.signin.busy":             {JA: "サインインしている人が多すぎます。しばらくしてから、もう一度お試しください", EN: "Too many people are signed in; try again shortly"},
+	"console.signin.role":             {JA: "この職員の役割では、この画面を見られません。所属の管理者にお尋ねください", EN: "None of this officer's roles looks at this site. Ask an administrator of your office"},
+	"console.signin.code.error":       {JA: "職員番号は、数字を含む英数字と . _ - の16文字までです", EN: "An officer's number is up to 16 of A-Z a-z 0-9 . _ -, with a digit"},
+	"console.account.link":            {JA: "組織のアカウントでサインイン（見るだけ）", EN: "Sign in with your organisation's account (to look only)"},
+	"console.account.done":            {JA: "サインインしました。画面へ進む", EN: "You are signed in. Go on"},
+	"console.account.away":            {JA: "アカウントの認証サービスにつながりません。パスキーでサインインするか、しばらくしてからもう一度お試しください", EN: "The identity provider does not answer. Sign in with a passkey, or try again shortly"},
+	"console.account.failed":          {JA: "アカウントでのサインインができませんでした。もう一度お試しください", EN: "Signing in with the account failed. Please try again"},
+	"console.account.role":            {JA: "このアカウントでは、この画面を見られません。所属の管理者にお尋ねください", EN: "This account may not look at this site. Ask an administrator of your office"},
+	"console.enrol.link":              {JA: "一回限りのコードでパスキーを登録する", EN: "Enrol a passkey with a one-time code"},
+	"console.enrol.title":             {JA: "この画面のパスキーの登録", EN: "Enrol a passkey for this site"},
+	"console.enrol.lead":              {JA: "管理者から受け取った一回限りのコードと、これから使うパスキー（セキュリティキーなど）を用意してください。同じコードで、窓口の画面にも一度登録できます。", EN: "Have the one-time code from your administrator at hand, and the passkey (a security key, for one) that you will use. The same code enrols once at a counter, too."},
+	"console.enrol.code":              {JA: "一回限りのコード", EN: "One-time code"},
+	"console.enrol.button":            {JA: "パスキーを登録する", EN: "Enrol the passkey"},
+	"console.enrol.done":              {JA: "職員 %s のパスキーを、この画面に登録しました。", EN: "The passkey of officer %s is enrolled for this site."},
+	"console.enrol.counter":           {JA: "窓口で使うパスキーは、窓口の画面で、同じコードと同じキーで登録します（まだのとき）。", EN: "For a counter, enrol the same key with the same code on the counter's page, unless you have done so."},
+	"console.enrol.failed":            {JA: "登録できませんでした。本人を暗証番号や指紋で確かめるキーを使い、もう一度ボタンを押してください", EN: "Not enrolled. Use a key that checks its user by PIN or fingerprint, and press the button again"},
+	"console.enrol.taken":             {JA: "このキーはもう登録されています。サインインするか、別のキーを登録してください", EN: "This key is enrolled already. Sign in with it, or enrol another one"},
+	"console.enrol.code.wrong":        {JA: "番号かコードが違うか、コードの期限が切れたか、この画面でもう使われています。登録したキーがあればサインインし、なければ管理者に新しいコードを頼んでください", EN: "Number or code is wrong, or the code has lapsed or was used here. Sign in if you have enrolled a key; if not, ask the administrator for a new code"},
+	"console.enrol.early":             {JA: "違うコードが続いたため、しばらく待ってから、もう一度お試しください", EN: "Too many wrong codes; wait a little and try again"},
+	"console.enrol.away":              {JA: "センターが答えませんでした。まずサインインをお試しください。できなければ登録されていないので、しばらくしてから同じコードでもう一度登録してください", EN: "The centre did not answer. Try to sign in first; if that fails nothing was enrolled: enrol again shortly with the same code"},
+	"console.approvals.office":        {JA: "役所", EN: "Office"},
+	"console.approvals.hint":          {JA: "別の職員の承認を待っている、あなたの役所の手続きです。自分が求めたものは、ほかの職員が決めます（取り下げは窓口でできます）。", EN: "Acts of your offices that wait for another officer. On what you have asked for yourself another officer decides (take it back at a counter)."},
+	"console.approvals.open":          {JA: "パスキーで内容を開く", EN: "Open it with your passkey"},
+	"console.approvals.open.hint":     {JA: "内容には個人の情報があります。開いたことは、あなたの番号で記録されます。", EN: "What was claimed is personal. That you open it is recorded under your number."},
+	"console.approvals.done.approved": {JA: "承認を記録しました。手続きは続きます。", EN: "Your approval is recorded. The act goes on."},
+	"console.approvals.done.refused":  {JA: "承認しないことを記録しました。求めた職員に伝わります。", EN: "Your refusal is recorded. Whoever has asked is told."},
+	"console.approvals.refused":       {JA: "パスキーの確認ができませんでした。この画面に登録した自分のキーで、もう一度お試しください。記録はしていません", EN: "The passkey was not confirmed. Try again with your own key for this site. Nothing was recorded"},
+	"console.approvals.gone":          {JA: "この手続きは、もう承認を待っていないか、表示した内容から変わったか、あなたが決めるものではありません。下の一覧を確かめてください", EN: "This act no longer waits, is no longer what was shown, or is not yours to decide. Look at the list below"},
+	"console.approvals.late":          {JA: "確認は、時間切れか、別の内容に対するものでした。一覧から開き直してください", EN: "The confirmation came too late, or was for something else. Open it from the list again"},
+	"console.approvals.away":          {JA: "センターが答えませんでした。記録されたかどうかを、下の一覧で確かめてください（残っていれば記録されていません）", EN: "The centre did not answer. Look at the list below whether it was recorded: what is still there was not"},
+	"console.approvals.account":       {JA: "アカウントでのサインインでは、見ることだけできます。内容を開いて承認するには、この画面に登録したパスキーでサインインしてください。", EN: "With an account you can only look. To open and approve what waits, sign in with the passkey that you have enrolled for this site."},
+	"console.signedin":                {JA: "%s としてサインインしています", EN: "Signed in as %s"},
+	"console.signout":                 {JA: "サインアウト", EN: "Sign out"},
 
 	"console.group.mynumber.sign": {JA: "署名用", EN: "Signature"},
 	"console.group.mynumber.auth": {JA: "利用者証明用", EN: "Authentication"},

@@ -1,7 +1,9 @@
 package ra_test
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -9,6 +11,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/officer"
+	"shomei/services/ra"
 	"shomei/services/servicetest"
 )
 
@@ -64,8 +67,10 @@ func attempts() map[string][]attempted {
 		}},
 		"approval_decided": {
 			{act: "approval", fact: &events.ApprovalDecided{Approval: "none", Outcome: "approved"}},
+			{act: "approval", from: console, fact: &events.ApprovalDecided{Approval: "none", Outcome: "refused"}},
 			{act: "withdrawal", fact: &events.ApprovalDecided{Approval: "none", Outcome: "withdrawn"}},
 		},
+		"approval_opened":  {{act: "approval", from: console, fact: &events.ApprovalOpened{Approval: "none"}}},
 		"officer_proposed": one("officer", &events.OfficerProposed{Officer: "N1", Roles: []string{"clerk"}}),
 		"officer_left":     one("officer", &events.OfficerLeft{Officer: "N2"}),
 		"invitation_made": {
@@ -89,6 +94,9 @@ func attempts() map[string][]attempted {
 	}
 }
 
+// fromConsole are the kinds of claims that the console may make.
+var fromConsole = []string{"passkey_offered", "approval_decided", "approval_opened"}
+
 // kindsOfClaim returns the members of a claim's fact.
 func kindsOfClaim() (kinds []protoreflect.FieldDescriptor) {
 	fields := (&events.Claim{}).ProtoReflect().Descriptor().Oneofs().ByName("fact").Fields()
@@ -103,7 +111,9 @@ type cells struct {
 	*servicetest.World
 	sources  map[string]*servicetest.Desk
 	officers map[officer.Role]*servicetest.Officer
-	tried    []tried
+	// atConsole are the same with their keys for the console.
+	atConsole map[officer.Role]*servicetest.Officer
+	tried     []tried
 }
 
 // tried is a claim that was decided, with the reason for which its officer is not to be believed; "" for none.
@@ -112,27 +122,65 @@ type tried struct {
 	want        officer.Reason
 }
 
+// console is where a claim is from that officers make there.
+const console = "console"
+
 // made returns the claim of an attempt.
 func (w *cells) made(kind protoreflect.FieldDescriptor, a attempted) *events.Claim {
-	return w.sources[a.from].Claim("p1", w.Subscriber("100"), func(c *events.Claim) {
+	from := w.sources[a.from]
+	if a.from == console {
+		from = &servicetest.Desk{World: w.World, Office: servicetest.Office}
+	}
+	c := from.Claim("p1", w.Subscriber("100"), func(c *events.Claim) {
 		if a.personal != nil {
 			c.Subscriber = ""
 		}
 		c.Officer = "99"
 		c.ProtoReflect().Set(kind, protoreflect.ValueOfMessage(proto.Clone(a.fact).ProtoReflect()))
 	}, a.personal)
+	if a.from == console {
+		c.Number, c.StoreEpoch = 0, ""
+	}
+	return c
 }
 
 // decide decides a claim, and notes what is to come of it.
 func (w *cells) decide(what string, a attempted, c *events.Claim, want officer.Reason) {
-	w.sources[a.from].Decide(c)
-	w.tried = append(w.tried, tried{what, c.Id, want})
+	w.T.Helper()
+	if a.from != console {
+		w.sources[a.from].Decide(c)
+		w.tried = append(w.tried, tried{what, c.Id, want})
+		return
+	}
+	if done, err := w.file(c); done.Refused != want || errors.Is(err, ra.ErrUnfit) != (want == "") { // it is about nothing that waits
+		w.T.Errorf("%s: %+v, %v", what, done, err)
+	}
+}
+
+// file has a registration authority that has refused nothing yet decide on a claim of the console.
+func (w *cells) file(c *events.Claim) (ra.Filed, error) {
+	encoded, err := events.EncodeClaim(c)
+	servicetest.Check(w.T, err)
+	return w.NewRA(w.Log).FileAtConsole(w.T.Context(), encoded)
+}
+
+// tryConsole has officers of every role claim what only counters and other sources may, at the console.
+func (w *cells) tryConsole(kind protoreflect.FieldDescriptor, a attempted) {
+	for role, by := range w.atConsole {
+		a.from = console
+		if done, err := w.file(by.Sign(w.made(kind, a))); !errors.Is(err, ra.ErrUnfit) {
+			w.T.Errorf("%s by %s at the console: %+v, %v", kind.Name(), role, done, err)
+		}
+	}
 }
 
 // try has every role claim what an attempt is, and then nobody.
 func (w *cells) try(kind protoreflect.FieldDescriptor, a attempted, act officer.Act) {
 	for _, role := range officer.Roles() {
 		by := w.officers[role]
+		if a.from == console {
+			by = w.atConsole[role]
+		}
 		c := w.made(kind, a)
 		if given := c.GetPasskeyGivenUp(); given != nil {
 			given.Officer = by.Code
@@ -144,7 +192,7 @@ func (w *cells) try(kind protoreflect.FieldDescriptor, a attempted, act officer.
 		w.decide(fmt.Sprintf("%s (%s) by %s", kind.Name(), act.Word, role), a, by.Sign(c), want)
 	}
 	want := officer.Reason("")
-	if act.Signed() && a.from == "" && kind.Name() != "passkey_offered" {
+	if act.Signed() && (a.from == "" || a.from == console) && kind.Name() != "passkey_offered" {
 		want = officer.Unsigned
 	}
 	w.decide(fmt.Sprintf("%s (%s) unsigned", kind.Name(), act.Word), a, w.made(kind, a), want)
@@ -153,7 +201,10 @@ func (w *cells) try(kind protoreflect.FieldDescriptor, a attempted, act officer.
 // Every role tries every kind of claim: it is refused for the role exactly where the table of acts has no such role. Whatever is
 // an officer's act is refused without a signature.
 func TestEveryRoleClaimsEveryKind(t *testing.T) {
-	w := &cells{World: servicetest.New(t, morning), sources: map[string]*servicetest.Desk{}, officers: map[officer.Role]*servicetest.Officer{}}
+	w := &cells{
+		World: servicetest.New(t, morning), sources: map[string]*servicetest.Desk{}, officers: map[officer.Role]*servicetest.Officer{},
+		atConsole: map[officer.Role]*servicetest.Officer{},
+	}
 	w.sources[""] = w.Enrol(servicetest.Office, "c1", "counter")
 	for _, from := range []string{"phone", "operator"} {
 		w.sources[from] = w.Enrol(servicetest.Office, from, from)
@@ -164,6 +215,11 @@ func TestEveryRoleClaimsEveryKind(t *testing.T) {
 		}
 	}
 	w.officers[officer.Administrator] = w.Officer(servicetest.Office, "A1", officer.Administrator) // last: from then on the centre enrols nobody
+	for role, o := range w.officers {
+		w.atConsole[role] = &servicetest.Officer{World: w.World, Office: o.Office, Code: o.Code, Key: officer.NewSoftKeyAt(servicetest.Console)}
+		k := w.atConsole[role].Key.Passkey()
+		w.Record(events.KindOffice, servicetest.Office, &events.PasskeyEnrolled{Officer: o.Code, Credential: k.Credential, PublicKey: k.PublicKey, RelyingParty: k.RelyingParty})
+	}
 	w.Record(events.KindOffice, servicetest.Office, &events.SignaturesRequired{From: "2016-01-01"})
 	rows, done := attempts(), map[string]bool{}
 	for _, kind := range kindsOfClaim() {
@@ -177,6 +233,9 @@ func TestEveryRoleClaimsEveryKind(t *testing.T) {
 			}
 			done[a.act] = true
 			w.try(kind, a, act)
+		}
+		if !slices.Contains(fromConsole, string(kind.Name())) {
+			w.tryConsole(kind, rows[string(kind.Name())][0])
 		}
 	}
 	for _, act := range officer.Acts() {

@@ -202,6 +202,10 @@ func (a *attempt) decideApproval(ctx context.Context, d *events.ApprovalDecided)
 	if d.Outcome != lifecycle.ApprovalApproved {
 		return nil
 	}
+	if a.received.Enrolment.Role == consoleRole {
+		a.carryOutOnce(ctx, d.Approval)
+		return nil
+	}
 	return a.carryOut(ctx, d.Approval)
 }
 
@@ -238,18 +242,10 @@ func (a *attempt) mayDecide(s *events.ApprovalState, d *events.ApprovalDecided, 
 		return unfit("only the officer who asked withdraws")
 	case d.Outcome != lifecycle.ApprovalWithdrawn && same:
 		return &refusedError{officer.SamePerson}
-	case d.Outcome != lifecycle.ApprovalWithdrawn && a.signer != nil && !slices.Contains(a.signer.Roles, deciderOf(s.GetAct())):
+	case d.Outcome != lifecycle.ApprovalWithdrawn && a.signer != nil && !slices.Contains(a.signer.Roles, officer.DeciderOf(s.GetAct())):
 		return &refusedError{officer.NotAllowed}
 	}
 	return nil
-}
-
-// deciderOf returns the role that decides on an act that waits.
-func deciderOf(act string) officer.Role {
-	if act == recovery {
-		return officer.Administrator
-	}
-	return officer.Approver
 }
 
 // asked returns the act that was asked for, and its approval's history.
@@ -347,8 +343,10 @@ func (r *RA) lapse(ctx context.Context) {
 	}
 }
 
-// EndLapsed records the end of every act that nobody has approved in time.
+// EndLapsed records the end of every act that nobody has approved in time, and carries out what was approved at the console when
+// that was interrupted.
 func (r *RA) EndLapsed(ctx context.Context) error {
+	r.carryOutGiven(ctx)
 	var failed error
 	for _, open := range r.Directory.Approvals() {
 		if !r.Clock().Before(open.Lapses) {
@@ -383,33 +381,45 @@ func (r *RA) endWaiting(ctx context.Context, id string, env eventlog.Envelope, e
 // AnswerApprovals returns the acts of the asking counter's office that wait for a second officer and, if the question names one,
 // what was claimed. It records that the person's record was opened.
 func (r *RA) AnswerApprovals(ctx context.Context, q counterlink.ApprovalRequest) (counterlink.Waiting, error) {
-	var found counterlink.Waiting
+	found := counterlink.Waiting{Open: r.waitingAt(q.Office, q.Approval)}
+	if q.Approval == "" || len(found.Open) == 0 {
+		return found, nil
+	}
+	return r.openWaiting(ctx, found, func(person string) error {
+		return r.recordOpened(ctx, q.Asker, openedForSecond, person)
+	})
+}
+
+// openedForSecond is the purpose of a look at an act that waits.
+const openedForSecond = "act opened for a second officer"
+
+// waitingAt returns the acts of an office that wait for a second officer: all, or the one with an id.
+func (r *RA) waitingAt(office, id string) (list []*events.OpenApproval) {
 	for _, open := range r.Directory.Approvals() {
-		if open.Office != q.Office || q.Approval != "" && open.ID != q.Approval {
+		if open.Office != office || id != "" && open.ID != id {
 			continue
 		}
-		found.Open = append(found.Open, &events.OpenApproval{
+		list = append(list, &events.OpenApproval{
 			Id: open.ID, Act: open.Act, Officer: open.Officer, Counter: open.Counter, AskedMs: open.Asked.UnixMilli(), LapsesMs: open.Lapses.UnixMilli(),
 			Digest: open.Digest, Procedure: open.Procedure,
 		})
 	}
-	if q.Approval == "" || len(found.Open) == 0 {
-		return found, nil
-	}
+	return list
+}
+
+// openWaiting adds to the one act in found what was claimed, once record has recorded that the person's record is opened. Nothing
+// is returned of an act that nobody can approve any more.
+func (r *RA) openWaiting(ctx context.Context, found counterlink.Waiting, record func(person string) error) (counterlink.Waiting, error) {
 	a := &attempt{RA: r, claim: &events.Claim{}}
-	history, err := a.history(ctx, eventlog.Record{Kind: events.KindApproval, ID: q.Approval})
-	if err != nil {
-		return found, err
-	}
-	waiting, err := a.waiting(history)
+	waiting, history, err := a.asked(ctx, found.Open[0].Id)
 	if errors.Is(err, vault.ErrErased) {
-		return counterlink.Waiting{}, nil // nobody can approve it any more
+		return counterlink.Waiting{}, nil
 	}
 	if err != nil {
 		return found, err
 	}
 	if person := history[0].Commit.Events[0].GetApprovalAsked().GetSubscriber(); person != "" {
-		if err := r.recordOpened(ctx, q.Asker, "act opened for a second officer", person); err != nil {
+		if err := record(person); err != nil {
 			return found, err
 		}
 	}

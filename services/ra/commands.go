@@ -15,11 +15,17 @@ import (
 
 // maySay reports whether a kind of source may claim a fact. A stolen terminal can lie about its own work only.
 func maySay(role string, c *events.Claim) bool {
-	switch c.Fact.(type) {
+	switch fact := c.Fact.(type) {
 	case *events.Claim_ApplicationReceived, *events.Claim_KeysGenerated, *events.Claim_CardWritten, *events.Claim_WriteFailed,
 		*events.Claim_ConfirmationFailed, *events.Claim_CustodyTaken, *events.Claim_ApplicationDropped:
 		return role == "counter" || role == "factory"
-	case *events.Claim_HistoriesJoined, *events.Claim_ApprovalDecided, *events.Claim_HandedOver, *events.Claim_PinsUnblocked, *events.Claim_PinsBlocked, *events.Claim_CardFoundNotified:
+	case *events.Claim_PasskeyOffered:
+		return role == "counter" || role == consoleRole
+	case *events.Claim_ApprovalDecided:
+		return role == "counter" || role == consoleRole && fact.ApprovalDecided.GetOutcome() != lifecycle.ApprovalWithdrawn
+	case *events.Claim_ApprovalOpened:
+		return role == consoleRole
+	case *events.Claim_HistoriesJoined, *events.Claim_HandedOver, *events.Claim_PinsUnblocked, *events.Claim_PinsBlocked, *events.Claim_CardFoundNotified:
 		return role == "counter"
 	case *events.Claim_LossNotified:
 		return role == "counter" || role == "telephone"

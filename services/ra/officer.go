@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"shomei/events"
@@ -28,9 +29,22 @@ func (e *refusedError) Error() string {
 func (a *attempt) refuse(ctx context.Context, reason officer.Reason) error {
 	c := a.claim
 	a.Logger.Warn("claim put aside, its officer is not believed", "claim", c.Id, "counter", c.Counter, "reason", string(reason))
-	id := hex.EncodeToString(events.Hash(a.received.Signed))
+	if err := a.noteRefused(ctx, reason); err != nil {
+		return err
+	}
+	return Quarantine(ctx, a.Log, a.Vault, counterlink.Quarantined{
+		ID: a.signedID(), Counter: c.Counter, Number: c.Number, Signed: a.received.Signed, Why: &refusedError{reason},
+	})
+}
+
+// signedID names the claim as it was received.
+func (a *attempt) signedID() string { return hex.EncodeToString(events.Hash(a.received.Signed)) }
+
+// noteRefused records at the claim's office that somebody tried to act as an officer.
+func (a *attempt) noteRefused(ctx context.Context, reason officer.Reason) error {
+	c := a.claim
 	env := eventlog.Envelope{
-		CommandID: "sign-in-refused/" + id, CausationID: c.Id, Office: c.Office, Redelivered: a.received.Redelivered,
+		CommandID: "sign-in-refused/" + a.signedID(), CausationID: c.Id, Office: c.Office, Redelivered: a.received.Redelivered,
 		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},
 	}
 	outcome, err := a.Log.Update(ctx, events.KindOffice, c.Office, env, func(eventlog.Head) ([]*events.Event, error) {
@@ -41,12 +55,7 @@ func (a *attempt) refuse(ctx context.Context, reason officer.Reason) error {
 	if err != nil {
 		return fmt.Errorf("recording that officer %s is not believed: %w", c.Officer, err)
 	}
-	if err := a.Directory.Learn(events.KindOffice, c.Office, outcome.Commit); err != nil {
-		return err
-	}
-	return Quarantine(ctx, a.Log, a.Vault, counterlink.Quarantined{
-		ID: id, Counter: c.Counter, Number: c.Number, Signed: a.received.Signed, Why: &refusedError{reason},
-	})
+	return a.Directory.Learn(events.KindOffice, c.Office, outcome.Commit)
 }
 
 // judgeOfficer judges who has acted: a signature that is there must hold, and one that must be there is. Whoever may have been
@@ -104,6 +113,8 @@ func (a *attempt) wasDecided(ctx context.Context) (bool, error) {
 	switch decision := a.claim.GetApprovalDecided(); {
 	case decision != nil:
 		kind, id = events.KindApproval, decision.Approval
+	case a.claim.GetApprovalOpened() != nil:
+		return false, nil
 	case isAboutOfficers(a.claim):
 		kind, id = events.KindOffice, a.claim.Office
 	}
@@ -121,14 +132,11 @@ func (a *attempt) actOf() officer.Act {
 	if made := a.claim.GetInvitationMade(); made != nil {
 		invited, err := a.Directory.OfficersOf(a.claim.Office, a.Clock()).Officer(made.Officer)
 		if err == nil && invited.HadKey() {
-			act, _ = officer.ActNamed(recovery)
+			act, _ = officer.ActNamed(officer.Recovery)
 		}
 	}
 	return act
 }
-
-// recovery is the act of letting an officer in anew, in whose name somebody can sign already.
-const recovery = "recovery"
 
 // mustSign reports whether the claim counts for nothing without an officer's signature. At counters and at the telephone desk
 // that is so when their office requires it; claims about officers, and approvals, need one everywhere.
@@ -137,7 +145,7 @@ func (a *attempt) mustSign() bool {
 	switch {
 	case !a.act.Signed() || a.claim.GetPasskeyOffered() != nil || a.Directory.Trial():
 		return false
-	case isAboutOfficers(a.claim) || a.claim.GetApprovalDecided() != nil:
+	case isAboutOfficers(a.claim) || a.claim.GetApprovalDecided() != nil || a.claim.GetApprovalOpened() != nil:
 		return true
 	}
 	return (role == "counter" || role == "telephone") && (a.requires(a.claim.Office) || a.movedBefore() && a.requires(a.received.Enrolment.Office))
@@ -190,6 +198,8 @@ func (a *attempt) verifySigned() error {
 		return officer.NotAllowed
 	case key.Software && !a.Directory.Trial():
 		return officer.Software
+	case !slices.Contains(a.sites(), key.RelyingParty):
+		return officer.OtherOrigin // or whoever runs one site could use what is signed there at another
 	}
 	if err := officer.Verify(a.claim.Assertion, events.ActChallenge(a.claim.Act), key); err != nil {
 		return err

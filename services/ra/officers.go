@@ -3,7 +3,6 @@ package ra
 import (
 	"context"
 	"errors"
-	"regexp"
 	"slices"
 	"time"
 
@@ -35,6 +34,9 @@ func (a *attempt) aboutOfficers(ctx context.Context) error {
 		outcome, err := a.Log.Update(ctx, events.KindOffice, a.claim.Office, env, a.decideOfficers)
 		if err != nil {
 			return err
+		}
+		for _, e := range outcome.Commit.GetEvents() {
+			a.declined = officer.Reason(e.GetOfficerClaimRefused().GetReason())
 		}
 		return a.Directory.Learn(events.KindOffice, a.claim.Office, outcome.Commit)
 	})
@@ -263,9 +265,6 @@ func (c officersChange) giveUp(g *events.PasskeyGivenUp) (events.Body, error) {
 	return &events.PasskeyRetired{Officer: g.Officer, Credential: g.Credential}, nil
 }
 
-// host is a name that can be a relying party: an address can't.
-var host = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z]([a-z0-9-]*[a-z0-9])?$`)
-
 // Bounds of what a browser says of a passkey (WebAuthn 5.1, 6.5.1).
 const (
 	maxCredential = 1023
@@ -285,7 +284,7 @@ func (c officersChange) offer(o *events.PasskeyOffered) (events.Body, error) {
 	switch {
 	case len(o.Credential) == 0 || len(o.Credential) > maxCredential || officer.CheckKey(o.PublicKey) != nil, c.Directory.CredentialTaken(o.Credential):
 		return nil, officer.KeyTaken
-	case c.claim.Officer != "" && c.claim.Officer != o.Officer, !host.MatchString(o.RelyingParty) || len(o.RelyingParty) > 253 || len(o.Aaguid) != 0 && len(o.Aaguid) != aaguidLength:
+	case c.claim.Officer != "" && c.claim.Officer != o.Officer, !slices.Contains(c.sites(), o.RelyingParty), len(o.Aaguid) != 0 && len(o.Aaguid) != aaguidLength:
 		return nil, officer.IllFormed
 	case o.Software && !c.Directory.Trial():
 		return nil, officer.Software

@@ -32,7 +32,14 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 	outcome := func(c *events.Claim) string {
 		t.Helper()
 		before := len(w.History(events.KindOffice, servicetest.Office))
-		d.Decide(c)
+		if c.Counter == "" {
+			encoded, err := events.EncodeClaim(c)
+			servicetest.Check(t, err)
+			_, err = w.RA.FileAtConsole(t.Context(), encoded)
+			servicetest.Check(t, err)
+		} else {
+			d.Decide(c)
+		}
 		history := w.History(events.KindOffice, servicetest.Office)
 		if len(history) == before {
 			return ""
@@ -119,8 +126,13 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 		{"the key again", func() *events.Claim {
 			return offered(first, "one-time", func(o *events.PasskeyOffered) { o.RelyingParty = "console.example" })
 		}, "OfficerClaimRefusedkey-taken"},
+		{"a key of the console from a counter", func() *events.Claim {
+			return offered(newcomer("A1"), "one-time", func(o *events.PasskeyOffered) { o.RelyingParty = servicetest.Console })
+		}, "OfficerClaimRefusedill-formed"},
 		{"a second site", func() *events.Claim {
-			return offered(newcomer("A1"), "one-time", func(o *events.PasskeyOffered) { o.RelyingParty = "console.example" })
+			c := offered(newcomer("A1"), "one-time", func(o *events.PasskeyOffered) { o.RelyingParty = servicetest.Console })
+			c.Counter, c.Number = "", 0
+			return c
 		}, "PasskeyEnrolled"},
 		{"unsigned", func() *events.Claim { return proposed(enrolment) }, "SignInRefusedunsigned"},
 		{"signed", func() *events.Claim { return first.Sign(proposed(enrolment)) }, "OfficerEnrolled"},

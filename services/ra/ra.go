@@ -53,6 +53,9 @@ type Config struct {
 	// Inquired, if set, returns the subscribers with an application postponed for a letter of inquiry, whatever became
 	// of it: the one with a case number or, if that is empty, those with a card.
 	Inquired func(ctx context.Context, number, card string) ([]string, error)
+	// ConsoleName is the host name of the console, to which the passkeys belong that officers use there; empty: officers do not sign
+	// in at a console.
+	ConsoleName string
 	// KnownSerials, if set, returns which of some serial numbers a certificate already has.
 	KnownSerials func(ctx context.Context, serials []uint64) ([]uint64, error)
 	// Handled, if set, is called with how far the log has been followed for joinings.
@@ -63,6 +66,7 @@ type Config struct {
 type RA struct {
 	Config
 	serials serials
+	console *atConsole
 	// sequence distinguishes certificates of one counter and second (ca.Input.Sequence).
 	sequence atomic.Uint32
 }
@@ -81,7 +85,7 @@ func New(c Config) (*RA, error) {
 	if err := CheckSecret(c.Secret); err != nil {
 		return nil, fmt.Errorf("registration authority: %w", err)
 	}
-	return &RA{Config: c, serials: serials{known: c.KnownSerials, logger: c.Logger}}, nil
+	return &RA{Config: c, serials: serials{known: c.KnownSerials, logger: c.Logger}, console: newAtConsole()}, nil
 }
 
 // Run takes claims, and questions about persons and cases, and carries on what they began, until ctx ends or claims can't be
@@ -260,6 +264,9 @@ type attempt struct {
 	released *release
 	// former are the ids through which the person was found, whose histories go on under another.
 	former []string
+	// declined is why what a claim asks about officers can't be done, and opened what the claim's officer is to see at the console.
+	declined officer.Reason
+	opened   []byte
 	// corrected is the person's corrected code, if the claim has one.
 	corrected string
 	// unclaimed: the application's card must be claimed before it is accepted.
@@ -287,8 +294,8 @@ func (a *attempt) decide(ctx context.Context) error {
 		}
 		return a.told(ctx, told)
 	}
-	decision := a.claim.GetApprovalDecided()
-	if decision == nil && !isAboutOfficers(a.claim) {
+	decision, opened := a.claim.GetApprovalDecided(), a.claim.GetApprovalOpened()
+	if decision == nil && opened == nil && !isAboutOfficers(a.claim) {
 		if err := a.attribute(ctx); err != nil {
 			return err
 		}
@@ -305,6 +312,8 @@ func (a *attempt) decide(ctx context.Context) error {
 	switch {
 	case decision != nil:
 		return a.decideApproval(ctx, decision)
+	case opened != nil:
+		return a.open(ctx, opened)
 	case isAboutOfficers(a.claim):
 		return a.aboutOfficers(ctx)
 	}
@@ -339,6 +348,8 @@ func (a *attempt) admissible() error {
 	switch {
 	case !events.ValidID(c.Id):
 		return unfit("the claim's id is not an id")
+	case enrolment.Role == consoleRole && len(a.received.Hash) > 0:
+		return unfit("a source of claims can't be the console")
 	case c.Office != enrolment.Office && !a.Directory.Belonged(c.Counter, c.Office):
 		return unfit("the claim names an office that its counter never belonged to")
 	case !maySay(enrolment.Role, c):
@@ -356,6 +367,10 @@ func (a *attempt) judgeTime() error {
 		return nil // as it was judged when it was received
 	}
 	now := a.Clock()
+	if a.received.Enrolment.Role == consoleRole {
+		a.receipt = receipt{filed: now} // it is decided at once
+		return nil
+	}
 	if a.Simulated {
 		a.receipt = receiptAt(a.claim, counterlink.ReadingOf(a.claim), now)
 		return nil
@@ -476,6 +491,9 @@ func (a *attempt) envelope() eventlog.Envelope {
 		Traceparent: c.Traceparent, Redelivered: a.received.Redelivered, Receipt: a.evidence,
 		Actor: &events.Actor{Kind: actorKinds[a.received.Enrolment.Role], Id: c.Officer}, Proof: a.proof,
 	}
+	if a.received.Enrolment.Role == consoleRole {
+		env.CommandID = consoleRole + "/" + c.Id // whoever has the console's credentials can't take the id of a counter's claim
+	}
 	if a.released != nil {
 		env.SecondOfficer, env.SecondProof = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: a.released.officer}, a.released.proof
 	} else if c.SecondOfficer != "" {
@@ -487,7 +505,7 @@ func (a *attempt) envelope() eventlog.Envelope {
 var actorKinds = map[string]events.ActorKind{
 	"counter": events.ActorKind_ACTOR_KIND_CLERK, "factory": events.ActorKind_ACTOR_KIND_FACTORY,
 	"register": events.ActorKind_ACTOR_KIND_REGISTER, "telephone": events.ActorKind_ACTOR_KIND_TELEPHONE,
-	"operator": events.ActorKind_ACTOR_KIND_OPERATOR, "phone": events.ActorKind_ACTOR_KIND_PHONE,
+	"operator": events.ActorKind_ACTOR_KIND_OPERATOR, "phone": events.ActorKind_ACTOR_KIND_PHONE, consoleRole: events.ActorKind_ACTOR_KIND_CLERK,
 }
 
 // complete adds what a pure decision can't make: sealed personal data and the bytes to be signed.

@@ -99,6 +99,9 @@ func (c *Clock) SetTo(at time.Time) {
 	c.now = at.UTC()
 }
 
+// Console is the console's host name.
+const Console = "console.example"
+
 // Office is where the tests' counters stand. It is always open.
 const Office = "12237-main"
 
@@ -175,7 +178,7 @@ func (w *World) NewLinks(conn, gate *nats.Conn) *counterlink.Links {
 func (w *World) NewRA(log *eventlog.Log) *ra.RA {
 	return must(ra.New(ra.Config{
 		Log: w.as(log, eventlog.RoleRA), Links: w.Links, Directory: w.Directory, Vault: w.Keys(eventlog.RoleRA), SealKey: w.seal, Secret: w.secret,
-		Clock: w.Clock.Now, Simulated: !w.RealClock, Logger: w.Logger(),
+		Clock: w.Clock.Now, Simulated: !w.RealClock, Logger: w.Logger(), ConsoleName: Console,
 	}))(w.T)
 }
 

@@ -25,10 +25,12 @@ func taken(t *testing.T, commits ...*events.Commit) *Census {
 		t.Fatal(err)
 	}
 	defer w.Close()
+	var read []warehouse.Read
 	for i, c := range commits {
 		c.Kind, c.Id, c.Revision = events.KindSubscriber, "a", uint64(i+1)
+		read = append(read, warehouse.Read{Commit: c, Municipality: "12237"})
 	}
-	if err := w.Apply(t.Context(), commits); err != nil {
+	if err := w.Apply(t.Context(), read); err != nil {
 		t.Fatal(err)
 	}
 	c, err := Take(t.Context(), dsn, t.Name())

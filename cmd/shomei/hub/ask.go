@@ -31,6 +31,8 @@ const (
 	headsSubject = "shomei.ra.heads"
 	// issuedSubject asks the ra to whom the log has issued a serial number.
 	issuedSubject = "shomei.ra.issued"
+	// consoleSubject has the ra decide what an officer claims at the console.
+	consoleSubject = "shomei.ra.console"
 )
 
 // answered is the answer to a question: what was asked for, why it is refused, or what went wrong.
@@ -199,11 +201,16 @@ func (p *Parts) permit(ctx context.Context, counter string) (jwt string, err err
 	return p.keys.counterJWT(known)
 }
 
-// answerLinks tells operators of the counters' links.
+// answerLinks tells operators of the counters' links, and the console what becomes of a claim.
 func (p *Parts) answerLinks(ctx context.Context) error {
-	return p.answerAll(ctx,
+	all := []answer{
 		answerTo(seenSubject, func(ctx context.Context, _ struct{}) ([]counterlink.Seen, error) { return p.SeenCounters(ctx) }),
-		answerTo(headsSubject, p.heads), answerTo(issuedSubject, p.issuedTo))
+		answerTo(headsSubject, p.heads), answerTo(issuedSubject, p.issuedTo),
+	}
+	if p.program != nil {
+		all = append(all, answerTo(consoleSubject, p.decideAtConsole))
+	}
+	return p.answerAll(ctx, all...)
 }
 
 // issuedTo returns the subscriber to whom the log has issued a serial number, as the tables say; empty if to nobody, or if

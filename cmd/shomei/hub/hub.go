@@ -56,6 +56,9 @@ type Config struct {
 	// Everything else of [Join] is in Data.
 	Servers []string `toml:"-"`
 	Tables  string   `toml:"-"`
+	// ConsoleName is the host under which officers sign in at the console, to which the passkeys belong that are used there; empty: they
+	// don't. It is the name of [sign_in] and stands in the ra's file where that is a program of its own.
+	ConsoleName string `toml:"console_name,omitempty"`
 	// ListsAt is the address where revocation lists are served; empty: any free port of this machine alone.
 	ListsAt string `toml:"-"`
 	// Copies are folders that may hold good copies of damaged records: data folders of backups, stores of mirrors on

@@ -7,7 +7,6 @@ import (
 	"shomei/events"
 	"shomei/pkg/access"
 	"shomei/pkg/eventlog"
-	"shomei/pkg/officer"
 	"shomei/services/console"
 )
 
@@ -67,22 +66,4 @@ func (p *Parts) HistoryShown(ctx context.Context, l console.Look) error {
 	return access.Record(ctx, p.as(eventlog.RoleConsole), nil, env, id, nil, &events.RecordOpened{
 		Subscriber: l.Subscriber, Purpose: "history shown", Place: access.Console,
 	})
-}
-
-// SignInAt returns how officers sign in to a console under a host name, by the passkeys that the directory knows, and by accounts
-// unless those are nil.
-func (p *Parts) SignInAt(name string, accounts *console.Accounts) *console.SignIn {
-	if accounts != nil {
-		accounts.ByIdentity = func(hash []byte) (officer.Officer, error) { return p.Directory.OfficerByIdentity(hash, p.Clock.Now()) }
-	}
-	return &console.SignIn{
-		Accounts: accounts,
-		Name:     name,
-		Find: func(credential []byte) (officer.Officer, error) {
-			return p.Directory.OfficerByKey(credential, p.Clock.Now())
-		},
-		ByCode:       func(code string) (officer.Officer, error) { return p.Directory.OfficerByCode(code, p.Clock.Now()) },
-		Municipality: func(office string) string { return p.Directory.Offices()[office].GetMunicipality() },
-		Trial:        p.Directory.Trial,
-	}
 }

@@ -94,6 +94,7 @@ type Parts struct {
 
 // asked are the services that others in this process call; the rest are known to their rows only.
 type asked struct {
+	RA        *ra.RA
 	Issuer    *issuer.Issuer
 	Expiry    *expiry.Expiry
 	Projector *projector.Projector
@@ -134,6 +135,7 @@ var serving = []part{
 	{"links", []string{"directory", "vault"}, (*Parts).openLinks},
 	{"cards", []string{"links"}, (*Parts).openCards},
 	{"counters", []string{"cards"}, (*Parts).admit},
+	{"ra", []string{"counters", "tables"}, (*Parts).openRA},
 	{"issuer", []string{"directory", "vault"}, (*Parts).openIssuer},
 	{"expiry", []string{"log", "tables"}, (*Parts).openExpiry},
 	{"validation", []string{"directory", "derived files"}, (*Parts).openValidation},
@@ -476,6 +478,11 @@ func (p *Parts) openIssuer(ctx context.Context) error {
 		p.Logger.Error("an authority can't be read; it issues nothing until it can", "error", err)
 		return nil
 	}
+	return err
+}
+
+func (p *Parts) openRA(context.Context) (err error) {
+	p.RA, err = ra.New(p.raConfig())
 	return err
 }
 

@@ -47,7 +47,7 @@ var programs = []program{
 		name: "ra", words: "登録局: 窓口の申請を受けて決める (takes claims in, decides them, keeps the counters' link and opens their cards)",
 		rows: []string{"ra", "cards", "links", "directory"}, roles: []eventlog.Role{eventlog.RoleRA, eventlog.RoleCards}, follows: []string{ra.Joiner},
 		secrets: []string{"hub.nk", "seal.key", "subscriber-ids.key", "cards.key", gateFile, "engine.password"},
-		wire:    slices.Concat(hubserver.ReadStreams(counterlink.Streams()...), counterlink.HubMayPublish()), answers: []string{seenSubject, headsSubject, issuedSubject},
+		wire:    slices.Concat(hubserver.ReadStreams(counterlink.Streams()...), counterlink.HubMayPublish()), answers: []string{seenSubject, headsSubject, issuedSubject, consoleSubject},
 		asks: map[string][]string{"operator": {suspendSubject, crowdedSubject}},
 	},
 	{
@@ -85,7 +85,8 @@ var programs = []program{
 	},
 	{
 		name: "console", words: "集計の画面を出す (analysts' pages)",
-		rows: []string{"console", "directory"}, roles: []eventlog.Role{eventlog.RoleConsole}, secrets: []string{"engine.password"},
+		rows: []string{"console", "directory"}, roles: []eventlog.Role{eventlog.RoleConsole}, secrets: []string{"engine.password", sealPublic},
+		asks: map[string][]string{"ra": {consoleSubject}},
 	},
 	{
 		name: gatewayProgram, words: "住民基本台帳からの通知を受ける (takes what municipalities' resident registers notify, and makes claims of it)",

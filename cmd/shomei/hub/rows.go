@@ -26,14 +26,14 @@ type row struct {
 
 // table lists the rows of a whole centre. Orders of operators and tools need parts, and no row.
 var table = []row{
-	{"ra", []string{"keys", "log", "links", "counters", "directory", "vault", "tables"}, true, (*Parts).runRA},
+	{"ra", []string{"ra"}, true, func(p *Parts, ctx context.Context) error { return p.RA.Run(ctx) }},
 	{"ceremonies", []string{"issuer"}, true, func(p *Parts, ctx context.Context) error { return p.Issuer.RunDays(ctx) }},
 	{"register", []string{"register"}, true, func(p *Parts, ctx context.Context) error { return p.Register.Run(ctx) }},
 	{"expiry", []string{"expiry"}, true, func(p *Parts, ctx context.Context) error { return p.Expiry.Run(ctx) }},
 	{"directory", []string{"directory"}, false, (*Parts).runDirectory},
 	{"watch", []string{"log"}, false, (*Parts).watch},
 	{"permits", []string{"directory"}, false, (*Parts).answerPermits},
-	{"links", []string{"links", "cards"}, false, (*Parts).answerLinks},
+	{"links", []string{"links", "cards", "ra"}, false, (*Parts).answerLinks},
 	{"vault", []string{"vault"}, false, func(p *Parts, ctx context.Context) error { return p.vaultService.Run(ctx) }},
 	{"issuer", []string{"issuer"}, false, func(p *Parts, ctx context.Context) error { return p.Issuer.Run(ctx) }},
 	{"dispatcher", []string{"log", "links", "directory", "vault"}, false, (*Parts).runDispatcher},
@@ -44,20 +44,12 @@ var table = []row{
 	{"validation", []string{"validation"}, false, func(p *Parts, ctx context.Context) error { return p.Validation.Run(ctx) }},
 }
 
-func (p *Parts) runRA(ctx context.Context) error {
-	r, err := ra.New(p.raConfig())
-	if err != nil {
-		return err
-	}
-	return r.Run(ctx)
-}
-
 // raConfig returns the configuration of a registration authority on these parts.
 func (p *Parts) raConfig() ra.Config {
 	return ra.Config{
 		Log: p.as(eventlog.RoleRA), Links: p.Links, Directory: p.Directory, Vault: p.sealed, SealKey: p.keys.seal, Secret: p.keys.secret,
 		Switches: p.Switches, Clock: p.Clock.Now, Simulated: p.Clock.Simulated(), Logger: p.Logger,
-		KnownSerials: p.Warehouse.KnownSerials, Inquired: p.Warehouse.Inquired, Handled: p.positions.note(ra.Joiner),
+		KnownSerials: p.Warehouse.KnownSerials, Inquired: p.Warehouse.Inquired, Handled: p.positions.note(ra.Joiner), ConsoleName: p.ConsoleName,
 	}
 }
 

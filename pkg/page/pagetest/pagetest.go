@@ -4,6 +4,9 @@ package pagetest
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"os"
@@ -36,8 +39,9 @@ type Browser struct {
 	said    []string // errors in the browser's console since the last look
 }
 
-// Open starts Chromium. Without it, or without axe-core, the test fails and says what to install.
-func Open(t testing.TB, width, height int) *Browser {
+// Open starts Chromium, which believes some certificates of a test's own besides those of the world. Without it, or without
+// axe-core, the test fails and says what to install.
+func Open(t testing.TB, width, height int, own ...*x509.Certificate) *Browser {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
@@ -49,6 +53,10 @@ func Open(t testing.TB, width, height int) *Browser {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.WindowSize(width, height), chromedp.Flag("lang", "ja"))
+	for _, c := range own {
+		key := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+		options = append(options, chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(key[:])))
+	}
 	var failed error
 	for range 3 { // now and then Chromium crashes while it starts
 		b := &Browser{axe: string(axe)}

@@ -15,6 +15,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/intake"
+	"shomei/pkg/page/actpage"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -94,9 +95,7 @@ var (
 		"self": events.Channel_CHANNEL_SELF, "proxy": events.Channel_CHANNEL_PROXY,
 		"legal-representative": events.Channel_CHANNEL_LEGAL_REPRESENTATIVE, "household": events.Channel_CHANNEL_HOUSEHOLD,
 	}
-	kinds = map[string]events.CertificateKind{
-		"sign": events.CertificateKind_CERTIFICATE_KIND_SIGN, "auth": events.CertificateKind_CERTIFICATE_KIND_AUTH,
-	}
+	kinds     = actpage.Kinds
 	pinKinds  = map[string]events.PinKind{"sign": events.PinKind_PIN_KIND_SIGN, "auth": events.PinKind_PIN_KIND_AUTH}
 	cardKinds = map[string]events.CardKind{
 		"": events.CardKind_CARD_KIND_UNSPECIFIED, "juki": events.CardKind_CARD_KIND_JUKI, "mynumber": events.CardKind_CARD_KIND_MYNUMBER,

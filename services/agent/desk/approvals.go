@@ -16,7 +16,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/page"
-	"shomei/pkg/regime"
+	"shomei/pkg/page/actpage"
 )
 
 // approvalsView lists the acts of this office that wait for a second officer.
@@ -74,7 +74,7 @@ func (d *Desk) showApprovals(c call, lang page.Language) (reply, error) {
 
 // lastMinute is the last minute in which an act can be approved.
 func lastMinute(open *events.OpenApproval) string {
-	return onFace(time.UnixMilli(open.GetLapsesMs()).Add(-time.Minute))
+	return onFace(actpage.LastMinute(time.UnixMilli(open.GetLapsesMs())))
 }
 
 // waitingActs asks the centre. The error is errUnasked, or errNoApproval for an id that waits no more.
@@ -102,7 +102,7 @@ func (d *Desk) approvalPage(c call, waiting counterlink.Waiting, form url.Values
 	open := waiting.Open[0]
 	v := approvalView{
 		station: d.station(lang, ""), ID: open.GetId(), Digest: hex.EncodeToString(open.GetDigest()), Asked: onFace(time.UnixMilli(open.GetAskedMs())),
-		Until: lastMinute(open), Facts: d.waitingFacts(waiting, lang), Who: d.whoOf(waiting.Personal.GetRecord(), lang),
+		Until: lastMinute(open), Facts: rowsOf(slices.Concat(d.telling(lang).Asked(open), d.telling(lang).Facts(waiting.Claim, waiting.Personal))), Who: d.whoOf(waiting.Personal.GetRecord(), lang),
 		Why: waiting.Personal.GetSpecialCircumstances(), Form: withWrong(form, wrong),
 	}
 	v.As = d.decider(c, open)
@@ -112,58 +112,6 @@ func (d *Desk) approvalPage(c call, waiting counterlink.Waiting, form url.Values
 		out.status = http.StatusUnprocessableEntity
 	}
 	return out
-}
-
-// waitingFacts says what is asked for.
-func (d *Desk) waitingFacts(waiting counterlink.Waiting, lang page.Language) []row {
-	say := func(key string) string { return d.pages.Say(lang, key) }
-	open, claim := waiting.Open[0], waiting.Claim
-	rows := []row{
-		{say("approvals.act"), say("act." + open.GetAct())},
-		{say("procedure.receipt"), events.CaseNumber(open.GetProcedure())},
-		{say("approvals.by"), open.GetOfficer()},
-		{say("approvals.counter"), open.GetCounter()},
-	}
-	if a := claim.GetApplicationReceived(); a != nil {
-		var kind []string
-		for _, k := range a.GetKinds() {
-			kind = append(kind, say("kind."+nameOf(kinds, k)))
-		}
-		rows = append(rows,
-			row{say("procedure.operation"), say("operation." + nameOf(operations, a.GetOperation()))},
-			row{say("approvals.kinds"), strings.Join(kind, " ")}, row{say("apply.card"), a.GetCard()},
-			row{say("approvals.documents"), d.documentsText(a.GetDocuments(), lang)},
-		)
-	}
-	if claim.GetHistoriesJoined() != nil {
-		rows = append(rows, d.joinFacts(claim, waiting.Personal, lang)...)
-	}
-	if r := d.reportText(claim, lang); r != "" {
-		rows = append(rows, row{say("procedure.operation"), r})
-	}
-	return slices.DeleteFunc(rows, func(r row) bool { return r.Text == "" })
-}
-
-// documentsText names documents as a claim has them: each with what was checked on it, or its number, behind a colon.
-func (d *Desk) documentsText(documents []string, lang page.Language) string {
-	var names []string
-	for _, text := range documents {
-		name, checked, _ := strings.Cut(text, ":")
-		shown := d.pages.Say(lang, "document."+name)
-		if qualifiers[regime.Document(name)] == checked && checked != "" {
-			shown += d.pages.Say(lang, "approvals.checked", d.pages.Say(lang, "qualifier."+checked))
-		}
-		names = append(names, shown)
-	}
-	return strings.Join(names, d.pages.Say(lang, "officers.and"))
-}
-
-// reportText names a report that waits; empty for an application.
-func (d *Desk) reportText(claim *events.Claim, lang page.Language) string {
-	if claim.GetApplicationReceived() != nil || claim == nil {
-		return ""
-	}
-	return d.pages.Say(lang, "report."+wordOf(claim))
 }
 
 // decisionRequest is an officer's decision on an act that waits. Digest is that of what was shown.

@@ -15,6 +15,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/intake"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -204,14 +205,14 @@ func (d *Desk) foundPage(c call, list []openCase, err error, wrong []page.FieldE
 func (d *Desk) foundCase(c openCase, lang page.Language) foundCase {
 	say := func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }
 	f := foundCase{
-		Number: c.Number, Operation: say("operation." + c.Operation), Way: say("channel." + c.Channel), Filed: day(lang, c.FiledOn),
+		Number: c.Number, Operation: say("operation." + c.Operation), Way: say("channel." + c.Channel), Filed: actpage.Day(lang, c.FiledOn),
 		Posted: say("cases.unposted"), Answer: d.answerForm(c),
 	}
 	if c.PostedOn != "" {
-		f.Posted = day(lang, c.PostedOn)
+		f.Posted = actpage.Day(lang, c.PostedOn)
 	}
 	if c.GoodUntil != "" {
-		f.Until = day(lang, c.GoodUntil)
+		f.Until = actpage.Day(lang, c.GoodUntil)
 	}
 	today := civil.Of(d.Counter.Now())
 	until, err := civil.Parse(c.GoodUntil)

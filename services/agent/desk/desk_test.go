@@ -22,6 +22,7 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/intake"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -83,7 +84,7 @@ func TestEveryWordThatIsComposedExists(t *testing.T) {
 		add("station.link.", s.String())
 		add("procedure.sent.", s.String())
 	}
-	for _, q := range qualifiers {
+	for _, q := range actpage.Qualifiers {
 		add("qualifier.", q)
 	}
 	for _, d := range everyDocument(t) {

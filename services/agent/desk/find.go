@@ -15,6 +15,7 @@ import (
 	"shomei/pkg/intake"
 	"shomei/pkg/officer"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 )
 
 // findRequest is what a person is looked for by: the name or its furigana with the date of birth, the resident-record code, or a card;
@@ -231,7 +232,7 @@ func (d *Desk) foundView(p foundPerson, asked findRequest, lang page.Language) f
 		{say("person.name"), p.Name},
 		{say("person.kana"), p.Kana},
 		{say("person.alias"), p.Alias},
-		{say("person.birth"), day(lang, p.BirthDate)},
+		{say("person.birth"), actpage.Day(lang, p.BirthDate)},
 		{say("person.municipality"), p.Municipality},
 	} {
 		if r.Text != "" {
@@ -244,7 +245,7 @@ func (d *Desk) foundView(p foundPerson, asked findRequest, lang page.Language) f
 	if p.CardStatus != "" {
 		v.Who = append(v.Who, row{say("ending.target.card"), say("find.card." + p.CardStatus)})
 		if p.CardLastDay != "" {
-			v.Who = append(v.Who, row{say("find.card.last"), day(lang, p.CardLastDay)})
+			v.Who = append(v.Who, row{say("find.card.last"), actpage.Day(lang, p.CardLastDay)})
 		}
 	}
 	if p.Name == "" {
@@ -281,7 +282,7 @@ func (d *Desk) foundCertificates(p foundPerson, lang page.Language) page.Table {
 		if c.Status == "revoked" || c.Status == "expired" {
 			state = "ending.certificate." + c.Status
 		}
-		table.Rows = append(table.Rows, []page.Cell{{Text: what}, {Text: say(state)}, {Text: day(lang, c.LastDay)}})
+		table.Rows = append(table.Rows, []page.Cell{{Text: what}, {Text: say(state)}, {Text: actpage.Day(lang, c.LastDay)}})
 	}
 	return table
 }

@@ -13,6 +13,7 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -318,7 +319,7 @@ func (d *Desk) procedureTable(lang page.Language) page.Table {
 // operationText says what a procedure is about.
 func (d *Desk) operationText(s agent.Status, lang page.Language) string {
 	if s.Report != nil {
-		return d.pages.Say(lang, "report."+wordOf(s.Report))
+		return d.pages.Say(lang, "report."+actpage.WordOf(s.Report))
 	}
 	return d.pages.Say(lang, "operation."+nameOf(operations, s.Application.GetOperation()))
 }

@@ -5,6 +5,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -39,8 +40,8 @@ func (d *Desk) heldTable(a *events.Answer, lang page.Language) *page.Table {
 			table.Rows = append(table.Rows, []page.Cell{
 				{Text: say("ending.target." + nameOf(kinds, c.GetKind()))},
 				{Text: say("held." + state)},
-				{Text: day(lang, c.GetLastDay())},
-				{Text: day(lang, c.GetWindowOpens())},
+				{Text: actpage.Day(lang, c.GetLastDay())},
+				{Text: actpage.Day(lang, c.GetWindowOpens())},
 			})
 		}
 	}
@@ -61,7 +62,7 @@ func (d *Desk) offer(a *events.Answer, lang page.Language) *offer {
 func (d *Desk) plannedTables(planned []*events.PlannedCertificate, lang page.Language) []page.Table {
 	var tables []page.Table
 	for _, p := range planned {
-		caption := d.pages.Say(lang, "planned."+nameOf(kinds, p.GetKind()), day(lang, p.GetLastDay()))
+		caption := d.pages.Say(lang, "planned."+nameOf(kinds, p.GetKind()), actpage.Day(lang, p.GetLastDay()))
 		tables = append(tables, d.candidateTable(caption, p.GetCandidates(), lang))
 	}
 	return tables
@@ -78,7 +79,7 @@ func (d *Desk) candidateTable(caption string, candidates []*events.Candidate, la
 		if c.GetBinds() {
 			binds = say("planned.this")
 		}
-		table.Rows = append(table.Rows, []page.Cell{{Text: day(lang, c.GetDay())}, {Text: binds}, {Text: ruleText(lang, c.GetRuleId())}})
+		table.Rows = append(table.Rows, []page.Cell{{Text: actpage.Day(lang, c.GetDay())}, {Text: binds}, {Text: ruleText(lang, c.GetRuleId())}})
 	}
 	return table
 }

@@ -12,6 +12,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -73,12 +74,6 @@ var ways = []struct {
 	{regime.ChannelRepresentative, "legal-representative", false},
 	{regime.ChannelNotice, "proxy", true},
 	{regime.ChannelHousehold, "household", false},
-}
-
-// qualifiers are what must be checked on a document.
-var qualifiers = map[regime.Document]string{
-	regime.DocCard:    "current-address", // a My Number card is itself a photo ID
-	regime.DocPhotoID: "current-address", regime.DocProxyPhotoID: "current-address", regime.DocMandate: "registered-seal",
 }
 
 var causes = []regime.Cause{
@@ -175,7 +170,7 @@ func (d *Desk) documentBox(need regime.Requirement, form url.Values, lang page.L
 		ID: "document-" + name, Value: name, Text: d.pages.Say(lang, "document."+name), Ticked: slices.Contains(form["document"], name),
 	}
 	asked := form.Get("operation") != "return-card" && (need.Document != regime.DocMandate || form.Get("card_kind") == string(regime.Juki) || d.Switches.ProxyNeedsSeal)
-	if qualifier := qualifiers[need.Document]; qualifier != "" && asked {
+	if qualifier := actpage.Qualifiers[need.Document]; qualifier != "" && asked {
 		box.Qualifier, box.QualifierText = name+":"+qualifier, d.pages.Say(lang, "qualifier."+qualifier)
 		box.Qualified = slices.Contains(form["qualifier"], box.Qualifier)
 	}
@@ -222,7 +217,7 @@ func (d *Desk) judgeDocuments(in regime.DocumentsIn) (regime.Documents, error) {
 func shownOf(form url.Values) (law []regime.Shown, claim []string) {
 	for _, name := range form["document"] {
 		s, text := regime.Shown{Document: regime.Document(name)}, name
-		qualifier := name + ":" + qualifiers[s.Document]
+		qualifier := name + ":" + actpage.Qualifiers[s.Document]
 		switch {
 		case s.Document == regime.DocInquiryAnswer:
 			s.Letter, text = printed(form.Get("letter")), name+":"+printed(form.Get("letter"))

@@ -6,6 +6,7 @@ import (
 
 	"shomei/pkg/ca"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 )
 
 // shownCertificate is a certificate as 証明書表示 shows it.
@@ -28,8 +29,8 @@ func (d *Desk) showCertificate(c certificate, lang page.Language) shownCertifica
 		{say("certificate.serial"), c.Serial},
 		{say("certificate.subject"), c.Subject},
 		{say("certificate.issuer"), c.Issuer},
-		{say("certificate.from"), day(lang, c.From.String())},
-		{say("certificate.last"), day(lang, c.LastDay.String())},
+		{say("certificate.from"), actpage.Day(lang, c.From.String())},
+		{say("certificate.last"), actpage.Day(lang, c.LastDay.String())},
 	}}
 	if h := c.Holder; h != nil {
 		out.Rows = append(out.Rows, row{say("person.name"), h.Name}, row{say("person.birth"), h.BirthDate},
@@ -90,7 +91,7 @@ func (d *Desk) showCard(c call, lang page.Language) (reply, error) {
 		{say("card.number"), read.Card},
 		{say("card.kind"), say("card.kind." + read.Kind)},
 		{say("card.cycle"), say("card.cycle." + read.LifeCycle)},
-		{say("card.last"), day(lang, read.LastDay)},
+		{say("card.last"), actpage.Day(lang, read.LastDay)},
 	}}
 	for _, slot := range []string{"sign", "auth"} {
 		if left, ok := read.Tries[slot]; ok && read.LifeCycle == "operational" { // a new card has no PIN yet

@@ -15,6 +15,7 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/intake"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -148,7 +149,7 @@ func (d *Desk) joinLaw() regimeEffect {
 // historyFacts says what tells a history from another, and nothing more of the person than initials.
 func (d *Desk) historyFacts(h *events.HeldHistory, initials string, lang page.Language) []row {
 	say := func(key string) string { return d.pages.Say(lang, key) }
-	dayOf := func(ms int64) string { return day(lang, civil.Of(time.UnixMilli(ms)).String()) }
+	dayOf := func(ms int64) string { return actpage.Day(lang, civil.Of(time.UnixMilli(ms)).String()) }
 	rows := []row{
 		{say("review.initials"), initials},
 		{say("join.first-record"), dayOf(h.GetFirstMs())},
@@ -159,7 +160,7 @@ func (d *Desk) historyFacts(h *events.HeldHistory, initials string, lang page.La
 		if c.GetDevice() != "" {
 			what = d.pages.Say(lang, "ending.phone", what, c.GetDevice())
 		}
-		rows = append(rows, row{what, d.pages.Say(lang, "join.until", say(certificateWord(c)), day(lang, c.GetLastDay()))})
+		rows = append(rows, row{what, d.pages.Say(lang, "join.until", say(certificateWord(c)), actpage.Day(lang, c.GetLastDay()))})
 	}
 	for _, card := range h.GetCards() {
 		rows = append(rows, row{d.pages.Say(lang, "ending.card", card.GetCard()), say(cardWord(card))})
@@ -284,20 +285,9 @@ func (d *Desk) reviewJoin(both pairOf, form url.Values, clerk string, signs bool
 
 // joinFacts says which history goes on, which one ends, and by what that was found.
 func (d *Desk) joinFacts(claim *events.Claim, personal *events.Personal, lang page.Language) []row {
-	say := func(key string) string { return d.pages.Say(lang, key) }
-	joined := claim.GetHistoriesJoined()
-	var seen []string
-	for _, word := range joined.GetEvidence() {
-		seen = append(seen, say("join.evidence."+word))
-	}
-	rows := []row{
-		{say("join.goes-on"), claim.GetSubscriber()},
-		{say("join.is-over"), joined.GetAbsorbed()},
-		{say("join.evidence"), strings.Join(seen, say("officers.and"))},
-		{say("join.why"), personal.GetWhy()},
-	}
+	rows := rowsOf(d.telling(lang).Facts(claim, personal))
 	if second := claim.GetSecondOfficer(); second != "" {
-		rows = append(rows, row{say("apply.second"), second})
+		rows = append(rows, row{d.pages.Say(lang, "apply.second"), second})
 	}
 	return rows
 }

@@ -8,6 +8,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -197,7 +198,7 @@ func (d *Desk) residentFacts(s agent.Status, name string, lang page.Language) []
 	rows := []row{{say("person.name"), name}, {say("procedure.operation"), d.operationText(s, lang)}}
 	for _, p := range s.Answer.GetPlanned() {
 		rows = append(rows,
-			row{say("certificate." + nameOf(kinds, p.GetKind())), say("certificate.last") + " " + day(lang, p.GetLastDay())})
+			row{say("certificate." + nameOf(kinds, p.GetKind())), say("certificate.last") + " " + actpage.Day(lang, p.GetLastDay())})
 	}
 	fee := say("pin.free")
 	if s.FeeYen > 0 {

@@ -7,6 +7,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -277,7 +278,7 @@ func (d *Desk) tellAnswer(v *procedureView, s agent.Status, lang page.Language) 
 	v.Planned = d.plannedTables(a.GetPlanned(), lang)
 	if len(a.GetCardCandidates()) > 0 {
 		v.Planned = append(v.Planned,
-			d.candidateTable(d.pages.Say(lang, "planned.card", day(lang, a.GetCardLastDay())), a.GetCardCandidates(), lang))
+			d.candidateTable(d.pages.Say(lang, "planned.card", actpage.Day(lang, a.GetCardLastDay())), a.GetCardCandidates(), lang))
 	}
 	if len(a.GetFee()) > 0 {
 		table := d.feeTable(a.GetFee(), lang)
@@ -297,15 +298,6 @@ func ruleText(lang page.Language, id regime.ID) string {
 		return rule.EN
 	}
 	return rule.JA
-}
-
-// day formats a civil date as ISO, in Japanese with the era as well.
-func day(lang page.Language, text string) string {
-	date, err := civil.Parse(text)
-	if err != nil || date.IsZero() || lang == page.English {
-		return text
-	}
-	return text + " (" + date.Wareki() + ")"
 }
 
 // postShow sends a procedure to the resident's screen.
@@ -329,7 +321,7 @@ func (d *Desk) showCopy(r call, lang page.Language) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	view := copyView{ID: id, Receipt: events.CaseNumber(id), Office: d.Office, Printed: day(lang, civil.Of(d.Counter.Now()).String())}
+	view := copyView{ID: id, Receipt: events.CaseNumber(id), Office: d.Office, Printed: actpage.Day(lang, civil.Of(d.Counter.Now()).String())}
 	for _, der := range all {
 		c, err := describe("", der)
 		if err != nil {

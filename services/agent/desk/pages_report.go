@@ -10,6 +10,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -258,7 +259,7 @@ func (d *Desk) reviewReport(form url.Values, told report, facts filed, known com
 				Facts: []row{{say("apply.clerk"), told.Clerk}},
 			}
 			for _, r := range []row{
-				{say("apply.card"), cardOf(facts.claim)}, {say("report.caused"), day(lang, told.CausedOn)}, {say("report.planned"), day(lang, told.PlannedOn)},
+				{say("apply.card"), cardOf(facts.claim)}, {say("report.caused"), actpage.Day(lang, told.CausedOn)}, {say("report.planned"), actpage.Day(lang, told.PlannedOn)},
 			} {
 				if r.Text != "" {
 					v.Facts = append(v.Facts, r)
@@ -303,7 +304,7 @@ func (d *Desk) tellEndings(v *procedureView, a *events.Answer, lang page.Languag
 	}
 	for _, set := range a.GetDeadlines() {
 		v.Deadlines = append(v.Deadlines,
-			say("deadline."+strings.ToLower(strings.TrimPrefix(set.GetKind().String(), "DEADLINE_KIND_")), day(lang, set.GetLastDay())))
+			say("deadline."+strings.ToLower(strings.TrimPrefix(set.GetKind().String(), "DEADLINE_KIND_")), actpage.Day(lang, set.GetLastDay())))
 	}
 }
 

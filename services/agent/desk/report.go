@@ -61,34 +61,6 @@ var reportsByWord = func() map[string]reportKind {
 	return kinds
 }()
 
-// wordOf returns the API's word for a report that was filed.
-func wordOf(claim *events.Claim) string {
-	switch fact := claim.GetFact().(type) {
-	case *events.Claim_LossNotified:
-		return "loss"
-	case *events.Claim_CardFoundNotified:
-		return "found"
-	case *events.Claim_CustodyTaken:
-		return "custody"
-	case *events.Claim_HistoriesJoined:
-		return "joining"
-	case *events.Claim_PinsBlocked:
-		return "pins-blocked"
-	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade, *events.Claim_PasskeyOffered,
-		*events.Claim_PasskeyGivenUp:
-		return "officers"
-	case *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted:
-		return "demands"
-	case *events.Claim_RecordChangeNotified:
-		for _, c := range intake.Changes {
-			if c.Kind == fact.RecordChangeNotified.GetChange() {
-				return c.Word
-			}
-		}
-	}
-	return "other"
-}
-
 // cardOf returns the card that a report names, or "".
 func cardOf(claim *events.Claim) string {
 	switch fact := claim.GetFact().(type) {

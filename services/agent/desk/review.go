@@ -9,6 +9,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 	"shomei/services/agent"
 )
 
@@ -119,18 +120,17 @@ func (d *Desk) postReview(r call, lang page.Language) (reply, error) {
 
 // whoOf names the person on the review page.
 func (d *Desk) whoOf(r *events.ResidentRecord, lang page.Language) []row {
-	say := func(key string) string { return d.pages.Say(lang, key) }
-	var rows []row
-	for _, r := range []row{
-		{say("person.code"), r.GetResidentCode()},
-		{say("report.corrected"), r.GetCorrectedCode()},
-		{say("person.name"), r.GetName()},
-		{say("person.birth"), day(lang, r.GetBirthDate())},
-		{say("person.address"), r.GetAddress()},
-	} {
-		if r.Text != "" {
-			rows = append(rows, r)
-		}
+	return rowsOf(d.telling(lang).Person(r))
+}
+
+func rowsOf(list []actpage.Row) (rows []row) {
+	for _, r := range list {
+		rows = append(rows, row(r))
 	}
 	return rows
+}
+
+// telling makes texts about acts.
+func (d *Desk) telling(lang page.Language) actpage.Reader {
+	return actpage.Reader{Lang: lang, Say: func(key string, args ...any) string { return d.pages.Say(lang, key, args...) }}
 }

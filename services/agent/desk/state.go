@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"shomei/events"
+	"shomei/pkg/page/actpage"
 	"shomei/pkg/regime"
 	"shomei/services/agent"
 )
@@ -74,7 +75,7 @@ func (d *Desk) tell(s agent.Status) (state, error) {
 		Progress: []step{{string(s.Stage), s.Percent, s.Message.JA, s.Message.EN}}, Error: wrong(s),
 	}
 	if s.Report != nil {
-		out.Report = wordOf(s.Report)
+		out.Report = actpage.WordOf(s.Report)
 	}
 	if s.Report.GetPasskeyOffered() != nil && d.enrolState(s) == "done" {
 		out.State = "done"

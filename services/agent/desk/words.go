@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"shomei/pkg/page"
+	"shomei/pkg/page/actpage"
 )
 
 // Words are all phrases that the counter's pages and its API can show, except the rules' sentences and
@@ -12,7 +13,7 @@ var Words = words
 
 var words = func() page.Catalogue {
 	all := page.Catalogue{}
-	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, pairWords, cardWords, reportWords, reviewWords, dropWords, joinWords, officerWords, problemWords} {
+	for _, part := range []page.Catalogue{stationWords, startWords, applyWords, personWords, documentWords, procedureWords, residentWords, pairWords, cardWords, reportWords, reviewWords, dropWords, joinWords, officerWords, problemWords, actpage.Words} {
 		maps.Copy(all, part)
 	}
 	return all
@@ -46,34 +47,23 @@ var stationWords = page.Catalogue{
 }
 
 var startWords = page.Catalogue{
-	"start.title":             {JA: "窓口", EN: "Counter"},
-	"start.begin":             {JA: "申請を受け付ける", EN: "Take an application"},
-	"start.reports":           {JA: "届出を受け付ける", EN: "Take a report"},
-	"start.others":            {JA: "そのほかの届出", EN: "Other reports"},
-	"start.procedures":        {JA: "この端末の手続き", EN: "Procedures at this counter"},
-	"start.none":              {JA: "まだありません。", EN: "None yet."},
-	"start.receipt":           {JA: "受付番号", EN: "Receipt"},
-	"start.filed":             {JA: "受付", EN: "Filed"},
-	"start.operation":         {JA: "手続き", EN: "Operation"},
-	"start.state":             {JA: "状態", EN: "State"},
-	"operation.":              {JA: "手続き", EN: "Procedure"},
-	"operation.issue":         {JA: "新規発行", EN: "New issue"},
-	"operation.renew":         {JA: "更新", EN: "Renewal"},
-	"operation.reissue":       {JA: "再発行・再交付", EN: "Re-issue"},
-	"operation.revoke":        {JA: "失効", EN: "Revocation"},
-	"operation.unblock":       {JA: "暗証番号の再設定（ロック解除）", EN: "Unblock PIN"},
-	"operation.hand-over":     {JA: "カードの交付", EN: "Card hand-over"},
-	"operation.continue-use":  {JA: "継続利用", EN: "Continued use"},
-	"operation.extend-card":   {JA: "カードの有効期間変更", EN: "Extend the card's term"},
-	"operation.return-card":   {JA: "カードの返納", EN: "Return of the card"},
-	"operation.factory-issue": {JA: "交付前の発行", EN: "Issue before hand-over"},
-	"tray.title":              {JA: "仮想リーダー（ためす用）", EN: "Virtual reader (for trying out)"},
-	"tray.hint":               {JA: "ソフトウェアのカードを作り、リーダーに置いたり外したりできます。", EN: "Make cards in software, put them on the reader and take them off."},
-	"tray.kind":               {JA: "カードの種類", EN: "Kind of card"},
-	"tray.new":                {JA: "新しいカードを作って置く", EN: "Make a new card and put it on"},
-	"tray.card":               {JA: "カード", EN: "Card"},
-	"tray.insert":             {JA: "リーダーに置く", EN: "Put on the reader"},
-	"tray.eject":              {JA: "リーダーから外す", EN: "Take off the reader"},
+	"start.title":      {JA: "窓口", EN: "Counter"},
+	"start.begin":      {JA: "申請を受け付ける", EN: "Take an application"},
+	"start.reports":    {JA: "届出を受け付ける", EN: "Take a report"},
+	"start.others":     {JA: "そのほかの届出", EN: "Other reports"},
+	"start.procedures": {JA: "この端末の手続き", EN: "Procedures at this counter"},
+	"start.none":       {JA: "まだありません。", EN: "None yet."},
+	"start.receipt":    {JA: "受付番号", EN: "Receipt"},
+	"start.filed":      {JA: "受付", EN: "Filed"},
+	"start.operation":  {JA: "手続き", EN: "Operation"},
+	"start.state":      {JA: "状態", EN: "State"},
+	"tray.title":       {JA: "仮想リーダー（ためす用）", EN: "Virtual reader (for trying out)"},
+	"tray.hint":        {JA: "ソフトウェアのカードを作り、リーダーに置いたり外したりできます。", EN: "Make cards in software, put them on the reader and take them off."},
+	"tray.kind":        {JA: "カードの種類", EN: "Kind of card"},
+	"tray.new":         {JA: "新しいカードを作って置く", EN: "Make a new card and put it on"},
+	"tray.card":        {JA: "カード", EN: "Card"},
+	"tray.insert":      {JA: "リーダーに置く", EN: "Put on the reader"},
+	"tray.eject":       {JA: "リーダーから外す", EN: "Take off the reader"},
 }
 
 var applyWords = page.Catalogue{
@@ -132,7 +122,6 @@ var applyWords = page.Catalogue{
 	"apply.details":             {JA: "申請の内容", EN: "The application"},
 	"apply.kinds":               {JA: "電子証明書（印がなければ発行できるものすべて）", EN: "Certificates (none ticked: all that may be issued)"},
 	"apply.cause":               {JA: "理由", EN: "Cause"},
-	"apply.card":                {JA: "カードの番号", EN: "Card number"},
 	"apply.card.hint":           {JA: "空なら読取機のカード", EN: "empty: the card on the reader"},
 	"apply.taken":               {JA: "引き取る旧カードの番号", EN: "Number of the old card taken back"},
 	"apply.received":            {JA: "受付時刻", EN: "Received at"},
@@ -149,7 +138,6 @@ var applyWords = page.Catalogue{
 	"apply.clerk":               {JA: "受付者の番号", EN: "Officer's number"},
 	"apply.second":              {JA: "承認者の番号", EN: "Second officer's number"},
 	"apply.special.hint":        {JA: "別の職員の承認を待ってから決まります", EN: "decided once another officer has approved it"},
-	"apply.special":             {JA: "特別の事情", EN: "Special circumstances"},
 	"wrong.choice":              {JA: "手続きの選択が変わりました。表示された内容を確かめてから、もう一度受け付けてください。", EN: "The choice was changed: check what is shown now, and take it once more."},
 	"apply.file":                {JA: "受け付ける", EN: "Take the application"},
 	"apply.anyway":              {JA: "足りないまま受け付ける（センターが判断）", EN: "Take it all the same (the centre decides)"},
@@ -169,8 +157,6 @@ var applyWords = page.Catalogue{
 	"cause.wish":                {JA: "本人の希望", EN: "the holder's wish"},
 	"cause.overseas":            {JA: "継続利用なしの国外転出による失効", EN: "void for want of continued use overseas"},
 	"cause.fault":               {JA: "行政・カードの不具合", EN: "fault of the office or the card"},
-	"kind.sign":                 {JA: "署名用", EN: "signature"},
-	"kind.auth":                 {JA: "利用者証明用", EN: "authentication"},
 	"wrong.empty.clerk":         {JA: "受付者の番号を入力してください。", EN: "Give the officer's number."},
 	"wrong.officer":             {JA: "職員番号は、数字を含む英数字と . _ - の16文字までです。氏名は書かないでください。", EN: "An officer's number is up to 16 letters, digits and . _ -, with a digit. Never write a name."},
 	"wrong.empty.resident_code": {JA: "住民票コードを入力してください。", EN: "Give the resident-record code."},
@@ -199,14 +185,10 @@ var applyWords = page.Catalogue{
 }
 
 var personWords = page.Catalogue{
-	"person.code":         {JA: "住民票コード", EN: "Resident-record code"},
-	"person.name":         {JA: "氏名", EN: "Name"},
 	"person.kana":         {JA: "フリガナ", EN: "Name in kana"},
 	"person.kana.hint":    {JA: "わかるとき。探すときに使います", EN: "if known; used for finding the person"},
 	"person.alias":        {JA: "通称", EN: "Alias"},
-	"person.birth":        {JA: "生年月日", EN: "Date of birth"},
 	"person.sex":          {JA: "性別", EN: "Sex"},
-	"person.address":      {JA: "住所", EN: "Address"},
 	"person.municipality": {JA: "団体コード", EN: "Municipality code"},
 	"person.stay":         {JA: "在留期間の満了日", EN: "End of the period of stay"},
 	"person.overseas":     {JA: "国外転出の日", EN: "Moved abroad on"},
@@ -221,29 +203,10 @@ var personWords = page.Catalogue{
 	"contact.address":     {JA: "送付先の住所", EN: "Postal address"},
 }
 
-var documentWords = page.Catalogue{
-	"document.application-form":        {JA: "申請書", EN: "Application form"},
-	"document.card":                    {JA: "カード（マイナンバーカード・住基カード）", EN: "The card (My Number or juki)"},
-	"document.photo-id":                {JA: "写真付きの本人確認書類", EN: "Photo ID"},
-	"document.other-id":                {JA: "健康保険証などの本人確認書類", EN: "Health-insurance card or the like"},
-	"document.inquiry-answer":          {JA: "照会書兼回答書", EN: "Answer form of the letter of inquiry"},
-	"document.mandate":                 {JA: "委任状", EN: "Mandate"},
-	"document.sealed-mandate":          {JA: "封入した委任状", EN: "Mandate in a closed envelope"},
-	"document.seal-certificate":        {JA: "印鑑登録証明書", EN: "Certificate of the registered seal"},
-	"document.proxy-photo-id":          {JA: "代理人の写真付きの本人確認書類", EN: "The proxy's photo ID"},
-	"document.proof-of-representation": {JA: "代理権を証する書類（戸籍・登記）", EN: "Proof of representation"},
-	"document.notice-answer":           {JA: "有効期限通知書の照会書兼回答書", EN: "Answer form of the expiry notice"},
-	"document.handover-notice":         {JA: "交付通知書", EN: "Hand-over notice"},
-	"document.on-file":                 {JA: "（お預かりしています）", EN: "(at the office already)"},
-	"document.if-at-hand":              {JA: "（新しいカードにするときは不要）", EN: "(not for a re-issue on a new card)"},
-	"qualifier.current-address":        {JA: "住所は最新", EN: "address is current"},
-	"qualifier.registered-seal":        {JA: "実印が押されている", EN: "bears the registered seal"},
-}
+var documentWords = page.Catalogue{}
 
 var procedureWords = page.Catalogue{
 	"procedure.title":            {JA: "手続き", EN: "Procedure"},
-	"procedure.receipt":          {JA: "受付番号", EN: "Receipt"},
-	"procedure.operation":        {JA: "手続き", EN: "Operation"},
 	"procedure.state":            {JA: "状態", EN: "State"},
 	"procedure.filed":            {JA: "受付時刻", EN: "Received"},
 	"procedure.entered":          {JA: "（%s に手入力）", EN: " (typed in at %s)"},
