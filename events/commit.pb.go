@@ -486,7 +486,11 @@ type ReceiptEvidence struct {
 	// interval: no clock confirms the time; it is only known to lie between two contacts of counter and hub.
 	Interval bool `protobuf:"varint,1,opt,name=interval,proto3" json:"interval,omitempty"`
 	// clock_ms is the time of a counter's clock that was fast; the link bounds the filed times instead.
-	ClockMs       int64 `protobuf:"varint,2,opt,name=clock_ms,json=clockMs,proto3" json:"clock_ms,omitempty"`
+	ClockMs int64 `protobuf:"varint,2,opt,name=clock_ms,json=clockMs,proto3" json:"clock_ms,omitempty"`
+	// vouched_by are the two operators who vouch for the time that the counter's clock showed although the link does not explain it,
+	// and order is what they ordered, as HISTORY/REVISION.
+	VouchedBy     []string `protobuf:"bytes,3,rep,name=vouched_by,json=vouchedBy,proto3" json:"vouched_by,omitempty"`
+	Order         string   `protobuf:"bytes,4,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -533,6 +537,20 @@ func (x *ReceiptEvidence) GetClockMs() int64 {
 		return x.ClockMs
 	}
 	return 0
+}
+
+func (x *ReceiptEvidence) GetVouchedBy() []string {
+	if x != nil {
+		return x.VouchedBy
+	}
+	return nil
+}
+
+func (x *ReceiptEvidence) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
 }
 
 // Actor is who acted, without a name: an officer's code, a service, a source of facts.
@@ -695,6 +713,12 @@ type Event struct {
 	//	*Event_ApprovalRefused
 	//	*Event_ApprovalWithdrawn
 	//	*Event_ApprovalLapsed
+	//	*Event_OrderAsked
+	//	*Event_OrderApproved
+	//	*Event_OrderRefused
+	//	*Event_OrderWithdrawn
+	//	*Event_OrderLapsed
+	//	*Event_OrderCarriedOut
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1600,6 +1624,60 @@ func (x *Event) GetApprovalLapsed() *ApprovalLapsed {
 	return nil
 }
 
+func (x *Event) GetOrderAsked() *OrderAsked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderAsked); ok {
+			return x.OrderAsked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderApproved() *OrderApproved {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderApproved); ok {
+			return x.OrderApproved
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderRefused() *OrderRefused {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderRefused); ok {
+			return x.OrderRefused
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderWithdrawn() *OrderWithdrawn {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderWithdrawn); ok {
+			return x.OrderWithdrawn
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderLapsed() *OrderLapsed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderLapsed); ok {
+			return x.OrderLapsed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderCarriedOut() *OrderCarriedOut {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderCarriedOut); ok {
+			return x.OrderCarriedOut
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -1972,6 +2050,30 @@ type Event_ApprovalLapsed struct {
 	ApprovalLapsed *ApprovalLapsed `protobuf:"bytes,204,opt,name=approval_lapsed,json=approvalLapsed,proto3,oneof"`
 }
 
+type Event_OrderAsked struct {
+	OrderAsked *OrderAsked `protobuf:"bytes,205,opt,name=order_asked,json=orderAsked,proto3,oneof"`
+}
+
+type Event_OrderApproved struct {
+	OrderApproved *OrderApproved `protobuf:"bytes,206,opt,name=order_approved,json=orderApproved,proto3,oneof"`
+}
+
+type Event_OrderRefused struct {
+	OrderRefused *OrderRefused `protobuf:"bytes,207,opt,name=order_refused,json=orderRefused,proto3,oneof"`
+}
+
+type Event_OrderWithdrawn struct {
+	OrderWithdrawn *OrderWithdrawn `protobuf:"bytes,208,opt,name=order_withdrawn,json=orderWithdrawn,proto3,oneof"`
+}
+
+type Event_OrderLapsed struct {
+	OrderLapsed *OrderLapsed `protobuf:"bytes,209,opt,name=order_lapsed,json=orderLapsed,proto3,oneof"`
+}
+
+type Event_OrderCarriedOut struct {
+	OrderCarriedOut *OrderCarriedOut `protobuf:"bytes,210,opt,name=order_carried_out,json=orderCarriedOut,proto3,oneof"`
+}
+
 func (*Event_ApplicationAccepted) isEvent_Body() {}
 
 func (*Event_ApplicationRefused) isEvent_Body() {}
@@ -2156,12 +2258,24 @@ func (*Event_ApprovalWithdrawn) isEvent_Body() {}
 
 func (*Event_ApprovalLapsed) isEvent_Body() {}
 
+func (*Event_OrderAsked) isEvent_Body() {}
+
+func (*Event_OrderApproved) isEvent_Body() {}
+
+func (*Event_OrderRefused) isEvent_Body() {}
+
+func (*Event_OrderWithdrawn) isEvent_Body() {}
+
+func (*Event_OrderLapsed) isEvent_Body() {}
+
+func (*Event_OrderCarriedOut) isEvent_Body() {}
+
 var File_commit_proto protoreflect.FileDescriptor
 
 const file_commit_proto_rawDesc = "" +
 	"\n" +
 	"\fcommit.proto\x12\rshomei.events\x1a\faccess.proto\x1a\x0fauthority.proto\x1a\n" +
-	"card.proto\x1a\foffice.proto\x1a\rofficer.proto\x1a\x10subscriber.proto\"l\n" +
+	"card.proto\x1a\foffice.proto\x1a\rofficer.proto\x1a\vorder.proto\x1a\x10subscriber.proto\"l\n" +
 	"\x06Stored\x12\x16\n" +
 	"\x06commit\x18\x01 \x01(\fR\x06commit\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
@@ -2199,13 +2313,16 @@ const file_commit_proto_rawDesc = "" +
 	"\x12authenticator_data\x18\x03 \x01(\fR\x11authenticatorData\x12\x1f\n" +
 	"\vclient_data\x18\x04 \x01(\fR\n" +
 	"clientData\x12\x1c\n" +
-	"\tsignature\x18\x05 \x01(\fR\tsignature\"H\n" +
+	"\tsignature\x18\x05 \x01(\fR\tsignature\"}\n" +
 	"\x0fReceiptEvidence\x12\x1a\n" +
 	"\binterval\x18\x01 \x01(\bR\binterval\x12\x19\n" +
-	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
+	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\x12\x1d\n" +
+	"\n" +
+	"vouched_by\x18\x03 \x03(\tR\tvouchedBy\x12\x14\n" +
+	"\x05order\x18\x04 \x01(\tR\x05order\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xf98\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xa1<\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -2314,7 +2431,14 @@ const file_commit_proto_rawDesc = "" +
 	"\x0eapproval_given\x18\xc9\x01 \x01(\v2\x1c.shomei.events.ApprovalGivenH\x00R\rapprovalGiven\x12L\n" +
 	"\x10approval_refused\x18\xca\x01 \x01(\v2\x1e.shomei.events.ApprovalRefusedH\x00R\x0fapprovalRefused\x12R\n" +
 	"\x12approval_withdrawn\x18\xcb\x01 \x01(\v2 .shomei.events.ApprovalWithdrawnH\x00R\x11approvalWithdrawn\x12I\n" +
-	"\x0fapproval_lapsed\x18\xcc\x01 \x01(\v2\x1d.shomei.events.ApprovalLapsedH\x00R\x0eapprovalLapsedB\x06\n" +
+	"\x0fapproval_lapsed\x18\xcc\x01 \x01(\v2\x1d.shomei.events.ApprovalLapsedH\x00R\x0eapprovalLapsed\x12=\n" +
+	"\vorder_asked\x18\xcd\x01 \x01(\v2\x19.shomei.events.OrderAskedH\x00R\n" +
+	"orderAsked\x12F\n" +
+	"\x0eorder_approved\x18\xce\x01 \x01(\v2\x1c.shomei.events.OrderApprovedH\x00R\rorderApproved\x12C\n" +
+	"\rorder_refused\x18\xcf\x01 \x01(\v2\x1b.shomei.events.OrderRefusedH\x00R\forderRefused\x12I\n" +
+	"\x0forder_withdrawn\x18\xd0\x01 \x01(\v2\x1d.shomei.events.OrderWithdrawnH\x00R\x0eorderWithdrawn\x12@\n" +
+	"\forder_lapsed\x18\xd1\x01 \x01(\v2\x1a.shomei.events.OrderLapsedH\x00R\vorderLapsed\x12M\n" +
+	"\x11order_carried_out\x18\xd2\x01 \x01(\v2\x1e.shomei.events.OrderCarriedOutH\x00R\x0forderCarriedOutB\x06\n" +
 	"\x04bodyJ\x04\b8\x109J\x04\be\x10fJ\x04\b{\x10|J\x04\b|\x10}R\x0freissue_orderedR\rcard_releasedR\n" +
 	"day_closedR\rstock_counted*\xcf\x01\n" +
 	"\tActorKind\x12\x1a\n" +
@@ -2442,112 +2566,124 @@ var file_commit_proto_goTypes = []any{
 	(*ApprovalRefused)(nil),             // 97: shomei.events.ApprovalRefused
 	(*ApprovalWithdrawn)(nil),           // 98: shomei.events.ApprovalWithdrawn
 	(*ApprovalLapsed)(nil),              // 99: shomei.events.ApprovalLapsed
+	(*OrderAsked)(nil),                  // 100: shomei.events.OrderAsked
+	(*OrderApproved)(nil),               // 101: shomei.events.OrderApproved
+	(*OrderRefused)(nil),                // 102: shomei.events.OrderRefused
+	(*OrderWithdrawn)(nil),              // 103: shomei.events.OrderWithdrawn
+	(*OrderLapsed)(nil),                 // 104: shomei.events.OrderLapsed
+	(*OrderCarriedOut)(nil),             // 105: shomei.events.OrderCarriedOut
 }
 var file_commit_proto_depIdxs = []int32{
-	6,  // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
-	6,  // 1: shomei.events.Commit.second_officer:type_name -> shomei.events.Actor
-	7,  // 2: shomei.events.Commit.events:type_name -> shomei.events.Event
-	4,  // 3: shomei.events.Commit.proof:type_name -> shomei.events.ActProof
-	4,  // 4: shomei.events.Commit.second_proof:type_name -> shomei.events.ActProof
-	5,  // 5: shomei.events.Commit.receipt:type_name -> shomei.events.ReceiptEvidence
-	0,  // 6: shomei.events.Actor.kind:type_name -> shomei.events.ActorKind
-	8,  // 7: shomei.events.Event.application_accepted:type_name -> shomei.events.ApplicationAccepted
-	9,  // 8: shomei.events.Event.application_refused:type_name -> shomei.events.ApplicationRefused
-	10, // 9: shomei.events.Event.inquiry_letter_due:type_name -> shomei.events.InquiryLetterDue
-	11, // 10: shomei.events.Event.inquiry_letter_mailed:type_name -> shomei.events.InquiryLetterMailed
-	12, // 11: shomei.events.Event.application_withdrawn:type_name -> shomei.events.ApplicationWithdrawn
-	13, // 12: shomei.events.Event.resident_recorded:type_name -> shomei.events.ResidentRecorded
-	14, // 13: shomei.events.Event.contact_recorded:type_name -> shomei.events.ContactRecorded
-	15, // 14: shomei.events.Event.special_circumstances_granted:type_name -> shomei.events.SpecialCircumstancesGranted
-	16, // 15: shomei.events.Event.keys_recorded:type_name -> shomei.events.KeysRecorded
-	17, // 16: shomei.events.Event.issue_authorized:type_name -> shomei.events.IssueAuthorized
-	18, // 17: shomei.events.Event.issue_abandoned:type_name -> shomei.events.IssueAbandoned
-	19, // 18: shomei.events.Event.certificate_issued:type_name -> shomei.events.CertificateIssued
-	20, // 19: shomei.events.Event.certificate_written:type_name -> shomei.events.CertificateWritten
-	21, // 20: shomei.events.Event.card_write_failed:type_name -> shomei.events.CardWriteFailed
-	22, // 21: shomei.events.Event.certificate_discarded:type_name -> shomei.events.CertificateDiscarded
-	23, // 22: shomei.events.Event.delivered:type_name -> shomei.events.Delivered
-	24, // 23: shomei.events.Event.fee_collected:type_name -> shomei.events.FeeCollected
-	25, // 24: shomei.events.Event.certificate_revoked:type_name -> shomei.events.CertificateRevoked
-	26, // 25: shomei.events.Event.certificate_suspended:type_name -> shomei.events.CertificateSuspended
-	27, // 26: shomei.events.Event.certificate_expired:type_name -> shomei.events.CertificateExpired
-	28, // 27: shomei.events.Event.window_opened:type_name -> shomei.events.WindowOpened
-	29, // 28: shomei.events.Event.notice_due:type_name -> shomei.events.NoticeDue
-	30, // 29: shomei.events.Event.notice_sent:type_name -> shomei.events.NoticeSent
-	31, // 30: shomei.events.Event.notice_failed:type_name -> shomei.events.NoticeFailed
-	32, // 31: shomei.events.Event.notice_suppressed:type_name -> shomei.events.NoticeSuppressed
-	33, // 32: shomei.events.Event.resident_record_changed:type_name -> shomei.events.ResidentRecordChanged
-	34, // 33: shomei.events.Event.deadline_set:type_name -> shomei.events.DeadlineSet
-	35, // 34: shomei.events.Event.deadline_met:type_name -> shomei.events.DeadlineMet
-	36, // 35: shomei.events.Event.deadline_missed:type_name -> shomei.events.DeadlineMissed
-	37, // 36: shomei.events.Event.loss_reported:type_name -> shomei.events.LossReported
-	38, // 37: shomei.events.Event.card_found:type_name -> shomei.events.CardFound
-	39, // 38: shomei.events.Event.card_assigned:type_name -> shomei.events.CardAssigned
-	40, // 39: shomei.events.Event.card_handed_over:type_name -> shomei.events.CardHandedOver
-	41, // 40: shomei.events.Event.card_voided:type_name -> shomei.events.CardVoided
-	42, // 41: shomei.events.Event.card_expired:type_name -> shomei.events.CardExpired
-	43, // 42: shomei.events.Event.card_term_extended:type_name -> shomei.events.CardTermExtended
-	44, // 43: shomei.events.Event.card_taken_into_custody:type_name -> shomei.events.CardTakenIntoCustody
-	45, // 44: shomei.events.Event.card_returned:type_name -> shomei.events.CardReturned
-	46, // 45: shomei.events.Event.pin_blocked:type_name -> shomei.events.PinBlocked
-	47, // 46: shomei.events.Event.pin_unblocked:type_name -> shomei.events.PinUnblocked
-	48, // 47: shomei.events.Event.fact_refused:type_name -> shomei.events.FactRefused
-	49, // 48: shomei.events.Event.key_destroyed:type_name -> shomei.events.KeyDestroyed
-	50, // 49: shomei.events.Event.command_failed:type_name -> shomei.events.CommandFailed
-	51, // 50: shomei.events.Event.subscriber_aliased:type_name -> shomei.events.SubscriberAliased
-	52, // 51: shomei.events.Event.erasure_ordered:type_name -> shomei.events.ErasureOrdered
-	53, // 52: shomei.events.Event.request_refused:type_name -> shomei.events.RequestRefused
-	54, // 53: shomei.events.Event.card_suspended:type_name -> shomei.events.CardSuspended
-	55, // 54: shomei.events.Event.unblock_authorized:type_name -> shomei.events.UnblockAuthorized
-	56, // 55: shomei.events.Event.certificate_released:type_name -> shomei.events.CertificateReleased
-	57, // 56: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
-	58, // 57: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
-	59, // 58: shomei.events.Event.card_opened:type_name -> shomei.events.CardOpened
-	60, // 59: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
-	61, // 60: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
-	62, // 61: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
-	63, // 62: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
-	64, // 63: shomei.events.Event.officer_enrolled:type_name -> shomei.events.OfficerEnrolled
-	65, // 64: shomei.events.Event.officer_retired:type_name -> shomei.events.OfficerRetired
-	66, // 65: shomei.events.Event.officer_invited:type_name -> shomei.events.OfficerInvited
-	67, // 66: shomei.events.Event.passkey_enrolled:type_name -> shomei.events.PasskeyEnrolled
-	68, // 67: shomei.events.Event.passkey_retired:type_name -> shomei.events.PasskeyRetired
-	69, // 68: shomei.events.Event.signatures_required:type_name -> shomei.events.SignaturesRequired
-	70, // 69: shomei.events.Event.four_eyes_defined:type_name -> shomei.events.FourEyesDefined
-	71, // 70: shomei.events.Event.sign_in_refused:type_name -> shomei.events.SignInRefused
-	72, // 71: shomei.events.Event.officer_claim_refused:type_name -> shomei.events.OfficerClaimRefused
-	73, // 72: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
-	74, // 73: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
-	75, // 74: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
-	76, // 75: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
-	77, // 76: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
-	78, // 77: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
-	79, // 78: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
-	80, // 79: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
-	81, // 80: shomei.events.Event.master_key_changed:type_name -> shomei.events.MasterKeyChanged
-	82, // 81: shomei.events.Event.program_user_revoked:type_name -> shomei.events.ProgramUserRevoked
-	83, // 82: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
-	84, // 83: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
-	85, // 84: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
-	86, // 85: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
-	87, // 86: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
-	88, // 87: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
-	89, // 88: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	90, // 89: shomei.events.Event.disclosure_asked:type_name -> shomei.events.DisclosureAsked
-	91, // 90: shomei.events.Event.disclosure_released:type_name -> shomei.events.DisclosureReleased
-	92, // 91: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	93, // 92: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	94, // 93: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	95, // 94: shomei.events.Event.approval_asked:type_name -> shomei.events.ApprovalAsked
-	96, // 95: shomei.events.Event.approval_given:type_name -> shomei.events.ApprovalGiven
-	97, // 96: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
-	98, // 97: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
-	99, // 98: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
-	99, // [99:99] is the sub-list for method output_type
-	99, // [99:99] is the sub-list for method input_type
-	99, // [99:99] is the sub-list for extension type_name
-	99, // [99:99] is the sub-list for extension extendee
-	0,  // [0:99] is the sub-list for field type_name
+	6,   // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
+	6,   // 1: shomei.events.Commit.second_officer:type_name -> shomei.events.Actor
+	7,   // 2: shomei.events.Commit.events:type_name -> shomei.events.Event
+	4,   // 3: shomei.events.Commit.proof:type_name -> shomei.events.ActProof
+	4,   // 4: shomei.events.Commit.second_proof:type_name -> shomei.events.ActProof
+	5,   // 5: shomei.events.Commit.receipt:type_name -> shomei.events.ReceiptEvidence
+	0,   // 6: shomei.events.Actor.kind:type_name -> shomei.events.ActorKind
+	8,   // 7: shomei.events.Event.application_accepted:type_name -> shomei.events.ApplicationAccepted
+	9,   // 8: shomei.events.Event.application_refused:type_name -> shomei.events.ApplicationRefused
+	10,  // 9: shomei.events.Event.inquiry_letter_due:type_name -> shomei.events.InquiryLetterDue
+	11,  // 10: shomei.events.Event.inquiry_letter_mailed:type_name -> shomei.events.InquiryLetterMailed
+	12,  // 11: shomei.events.Event.application_withdrawn:type_name -> shomei.events.ApplicationWithdrawn
+	13,  // 12: shomei.events.Event.resident_recorded:type_name -> shomei.events.ResidentRecorded
+	14,  // 13: shomei.events.Event.contact_recorded:type_name -> shomei.events.ContactRecorded
+	15,  // 14: shomei.events.Event.special_circumstances_granted:type_name -> shomei.events.SpecialCircumstancesGranted
+	16,  // 15: shomei.events.Event.keys_recorded:type_name -> shomei.events.KeysRecorded
+	17,  // 16: shomei.events.Event.issue_authorized:type_name -> shomei.events.IssueAuthorized
+	18,  // 17: shomei.events.Event.issue_abandoned:type_name -> shomei.events.IssueAbandoned
+	19,  // 18: shomei.events.Event.certificate_issued:type_name -> shomei.events.CertificateIssued
+	20,  // 19: shomei.events.Event.certificate_written:type_name -> shomei.events.CertificateWritten
+	21,  // 20: shomei.events.Event.card_write_failed:type_name -> shomei.events.CardWriteFailed
+	22,  // 21: shomei.events.Event.certificate_discarded:type_name -> shomei.events.CertificateDiscarded
+	23,  // 22: shomei.events.Event.delivered:type_name -> shomei.events.Delivered
+	24,  // 23: shomei.events.Event.fee_collected:type_name -> shomei.events.FeeCollected
+	25,  // 24: shomei.events.Event.certificate_revoked:type_name -> shomei.events.CertificateRevoked
+	26,  // 25: shomei.events.Event.certificate_suspended:type_name -> shomei.events.CertificateSuspended
+	27,  // 26: shomei.events.Event.certificate_expired:type_name -> shomei.events.CertificateExpired
+	28,  // 27: shomei.events.Event.window_opened:type_name -> shomei.events.WindowOpened
+	29,  // 28: shomei.events.Event.notice_due:type_name -> shomei.events.NoticeDue
+	30,  // 29: shomei.events.Event.notice_sent:type_name -> shomei.events.NoticeSent
+	31,  // 30: shomei.events.Event.notice_failed:type_name -> shomei.events.NoticeFailed
+	32,  // 31: shomei.events.Event.notice_suppressed:type_name -> shomei.events.NoticeSuppressed
+	33,  // 32: shomei.events.Event.resident_record_changed:type_name -> shomei.events.ResidentRecordChanged
+	34,  // 33: shomei.events.Event.deadline_set:type_name -> shomei.events.DeadlineSet
+	35,  // 34: shomei.events.Event.deadline_met:type_name -> shomei.events.DeadlineMet
+	36,  // 35: shomei.events.Event.deadline_missed:type_name -> shomei.events.DeadlineMissed
+	37,  // 36: shomei.events.Event.loss_reported:type_name -> shomei.events.LossReported
+	38,  // 37: shomei.events.Event.card_found:type_name -> shomei.events.CardFound
+	39,  // 38: shomei.events.Event.card_assigned:type_name -> shomei.events.CardAssigned
+	40,  // 39: shomei.events.Event.card_handed_over:type_name -> shomei.events.CardHandedOver
+	41,  // 40: shomei.events.Event.card_voided:type_name -> shomei.events.CardVoided
+	42,  // 41: shomei.events.Event.card_expired:type_name -> shomei.events.CardExpired
+	43,  // 42: shomei.events.Event.card_term_extended:type_name -> shomei.events.CardTermExtended
+	44,  // 43: shomei.events.Event.card_taken_into_custody:type_name -> shomei.events.CardTakenIntoCustody
+	45,  // 44: shomei.events.Event.card_returned:type_name -> shomei.events.CardReturned
+	46,  // 45: shomei.events.Event.pin_blocked:type_name -> shomei.events.PinBlocked
+	47,  // 46: shomei.events.Event.pin_unblocked:type_name -> shomei.events.PinUnblocked
+	48,  // 47: shomei.events.Event.fact_refused:type_name -> shomei.events.FactRefused
+	49,  // 48: shomei.events.Event.key_destroyed:type_name -> shomei.events.KeyDestroyed
+	50,  // 49: shomei.events.Event.command_failed:type_name -> shomei.events.CommandFailed
+	51,  // 50: shomei.events.Event.subscriber_aliased:type_name -> shomei.events.SubscriberAliased
+	52,  // 51: shomei.events.Event.erasure_ordered:type_name -> shomei.events.ErasureOrdered
+	53,  // 52: shomei.events.Event.request_refused:type_name -> shomei.events.RequestRefused
+	54,  // 53: shomei.events.Event.card_suspended:type_name -> shomei.events.CardSuspended
+	55,  // 54: shomei.events.Event.unblock_authorized:type_name -> shomei.events.UnblockAuthorized
+	56,  // 55: shomei.events.Event.certificate_released:type_name -> shomei.events.CertificateReleased
+	57,  // 56: shomei.events.Event.card_claimed:type_name -> shomei.events.CardClaimed
+	58,  // 57: shomei.events.Event.card_retired:type_name -> shomei.events.CardRetired
+	59,  // 58: shomei.events.Event.card_opened:type_name -> shomei.events.CardOpened
+	60,  // 59: shomei.events.Event.office_defined:type_name -> shomei.events.OfficeDefined
+	61,  // 60: shomei.events.Event.counter_enrolled:type_name -> shomei.events.CounterEnrolled
+	62,  // 61: shomei.events.Event.counter_retired:type_name -> shomei.events.CounterRetired
+	63,  // 62: shomei.events.Event.counter_head_adopted:type_name -> shomei.events.CounterHeadAdopted
+	64,  // 63: shomei.events.Event.officer_enrolled:type_name -> shomei.events.OfficerEnrolled
+	65,  // 64: shomei.events.Event.officer_retired:type_name -> shomei.events.OfficerRetired
+	66,  // 65: shomei.events.Event.officer_invited:type_name -> shomei.events.OfficerInvited
+	67,  // 66: shomei.events.Event.passkey_enrolled:type_name -> shomei.events.PasskeyEnrolled
+	68,  // 67: shomei.events.Event.passkey_retired:type_name -> shomei.events.PasskeyRetired
+	69,  // 68: shomei.events.Event.signatures_required:type_name -> shomei.events.SignaturesRequired
+	70,  // 69: shomei.events.Event.four_eyes_defined:type_name -> shomei.events.FourEyesDefined
+	71,  // 70: shomei.events.Event.sign_in_refused:type_name -> shomei.events.SignInRefused
+	72,  // 71: shomei.events.Event.officer_claim_refused:type_name -> shomei.events.OfficerClaimRefused
+	73,  // 72: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
+	74,  // 73: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
+	75,  // 74: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
+	76,  // 75: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
+	77,  // 76: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
+	78,  // 77: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
+	79,  // 78: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
+	80,  // 79: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
+	81,  // 80: shomei.events.Event.master_key_changed:type_name -> shomei.events.MasterKeyChanged
+	82,  // 81: shomei.events.Event.program_user_revoked:type_name -> shomei.events.ProgramUserRevoked
+	83,  // 82: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
+	84,  // 83: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
+	85,  // 84: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
+	86,  // 85: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
+	87,  // 86: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
+	88,  // 87: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
+	89,  // 88: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	90,  // 89: shomei.events.Event.disclosure_asked:type_name -> shomei.events.DisclosureAsked
+	91,  // 90: shomei.events.Event.disclosure_released:type_name -> shomei.events.DisclosureReleased
+	92,  // 91: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	93,  // 92: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	94,  // 93: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	95,  // 94: shomei.events.Event.approval_asked:type_name -> shomei.events.ApprovalAsked
+	96,  // 95: shomei.events.Event.approval_given:type_name -> shomei.events.ApprovalGiven
+	97,  // 96: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
+	98,  // 97: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
+	99,  // 98: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
+	100, // 99: shomei.events.Event.order_asked:type_name -> shomei.events.OrderAsked
+	101, // 100: shomei.events.Event.order_approved:type_name -> shomei.events.OrderApproved
+	102, // 101: shomei.events.Event.order_refused:type_name -> shomei.events.OrderRefused
+	103, // 102: shomei.events.Event.order_withdrawn:type_name -> shomei.events.OrderWithdrawn
+	104, // 103: shomei.events.Event.order_lapsed:type_name -> shomei.events.OrderLapsed
+	105, // 104: shomei.events.Event.order_carried_out:type_name -> shomei.events.OrderCarriedOut
+	105, // [105:105] is the sub-list for method output_type
+	105, // [105:105] is the sub-list for method input_type
+	105, // [105:105] is the sub-list for extension type_name
+	105, // [105:105] is the sub-list for extension extendee
+	0,   // [0:105] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2560,6 +2696,7 @@ func file_commit_proto_init() {
 	file_card_proto_init()
 	file_office_proto_init()
 	file_officer_proto_init()
+	file_order_proto_init()
 	file_subscriber_proto_init()
 	file_commit_proto_msgTypes[6].OneofWrappers = []any{
 		(*Event_ApplicationAccepted)(nil),
@@ -2654,6 +2791,12 @@ func file_commit_proto_init() {
 		(*Event_ApprovalRefused)(nil),
 		(*Event_ApprovalWithdrawn)(nil),
 		(*Event_ApprovalLapsed)(nil),
+		(*Event_OrderAsked)(nil),
+		(*Event_OrderApproved)(nil),
+		(*Event_OrderRefused)(nil),
+		(*Event_OrderWithdrawn)(nil),
+		(*Event_OrderLapsed)(nil),
+		(*Event_OrderCarriedOut)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -126,7 +126,7 @@ unit=$2
 case "$1 $2" in
 "start shomei")
 	mkdir -p "$SHOMEI_HUB_DATA"
-	if [ -e "$WORK/etc/shomei/shomei.toml" ]; then set -- --config "$WORK/etc/shomei/shomei.toml"; else set -- --port 0 --console :0; fi
+	if [ -e "$WORK/etc/shomei/shomei.toml" ]; then set -- --config "$WORK/etc/shomei/shomei.toml"; else at=${HUBAT:-0}; set -- --port "${at##*:}" --console :0; fi
 	setsid shomei all "$@" --any-clock >>"$WORK/$unit.log" 2>&1 &
 	echo $! >"$WORK/$unit.pid" ;;
 "start shomei-agent")

@@ -248,6 +248,8 @@ type attempt struct {
 	signer   *officer.Officer
 	proof    *events.ActProof
 	released *release
+	// vouched: two operators vouch for the receipt, which was set beforehand.
+	vouched bool
 	// corrected is the person's corrected code, if the claim has one.
 	corrected string
 	// unclaimed: the application's card must be claimed before it is accepted.
@@ -327,6 +329,9 @@ func (a *attempt) admissible() error {
 	case !maySay(enrolment.Role, c):
 		return unfit("a %s may not claim %T", enrolment.Role, c.Fact)
 	}
+	if c.GetAuthorityOrder() != nil && a.released == nil && !a.Directory.Trial() {
+		return unfit("an order of the authority takes two operators: shomei report order asks with credentials, shomei approval approve approves")
+	}
 	if err := events.CheckClaim(c); err != nil {
 		return unfit("the claim holds text in the clear: %v", err)
 	}
@@ -335,8 +340,8 @@ func (a *attempt) admissible() error {
 
 // judgeTime sets when the claim counts as filed. In a simulated log all clocks are settable and believed.
 func (a *attempt) judgeTime() error {
-	if a.released != nil {
-		return nil // as it was judged when it was received
+	if a.released != nil || a.vouched {
+		return nil // as it was judged when it was received, or as people judge it
 	}
 	now := a.Clock()
 	if a.Simulated {
@@ -458,7 +463,7 @@ func (a *attempt) envelope() eventlog.Envelope {
 		Actor: &events.Actor{Kind: actorKinds[a.received.Enrolment.Role], Id: c.Officer}, Proof: a.proof,
 	}
 	if a.released != nil {
-		env.SecondOfficer, env.SecondProof = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: a.released.officer}, a.released.proof
+		env.SecondOfficer, env.SecondProof = &events.Actor{Kind: a.released.kind, Id: a.released.officer}, a.released.proof
 	} else if c.SecondOfficer != "" {
 		env.SecondOfficer = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: c.SecondOfficer}
 	}
