@@ -45,6 +45,7 @@ type OrderAsked struct {
 	//	*OrderAsked_Adoption
 	//	*OrderAsked_FoundRevocation
 	//	*OrderAsked_Revocation
+	//	*OrderAsked_Closing
 	What isOrderAsked_What `protobuf_oneof:"what"`
 	// sealed_why is the reason, or the number of the written order (text).
 	SealedWhy     *Sealed `protobuf:"bytes,80,opt,name=sealed_why,json=sealedWhy,proto3" json:"sealed_why,omitempty"`
@@ -160,6 +161,15 @@ func (x *OrderAsked) GetRevocation() *AuthorityOrder {
 	return nil
 }
 
+func (x *OrderAsked) GetClosing() *AggregateClosed {
+	if x != nil {
+		if x, ok := x.What.(*OrderAsked_Closing); ok {
+			return x.Closing
+		}
+	}
+	return nil
+}
+
 func (x *OrderAsked) GetSealedWhy() *Sealed {
 	if x != nil {
 		return x.SealedWhy
@@ -187,6 +197,10 @@ type OrderAsked_Revocation struct {
 	Revocation *AuthorityOrder `protobuf:"bytes,13,opt,name=revocation,proto3,oneof"`
 }
 
+type OrderAsked_Closing struct {
+	Closing *AggregateClosed `protobuf:"bytes,14,opt,name=closing,proto3,oneof"`
+}
+
 func (*OrderAsked_Erasure) isOrderAsked_What() {}
 
 func (*OrderAsked_Adoption) isOrderAsked_What() {}
@@ -194,6 +208,8 @@ func (*OrderAsked_Adoption) isOrderAsked_What() {}
 func (*OrderAsked_FoundRevocation) isOrderAsked_What() {}
 
 func (*OrderAsked_Revocation) isOrderAsked_What() {}
+
+func (*OrderAsked_Closing) isOrderAsked_What() {}
 
 // OrderApproved: another operator approves.
 type OrderApproved struct {
@@ -399,7 +415,9 @@ type OrderCarriedOut struct {
 	Order uint64                 `protobuf:"varint,1,opt,name=order,proto3" json:"order,omitempty"`
 	// refused is why it could not be done, in words without anything personal; empty: it is done. A rule of the law stands in the
 	// event's rule_ids.
-	Refused       string `protobuf:"bytes,2,opt,name=refused,proto3" json:"refused,omitempty"`
+	Refused string `protobuf:"bytes,2,opt,name=refused,proto3" json:"refused,omitempty"`
+	// revoked are the serials that were put on the revocation lists because their history is closed.
+	Revoked       []uint64 `protobuf:"varint,3,rep,packed,name=revoked,proto3" json:"revoked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -448,11 +466,160 @@ func (x *OrderCarriedOut) GetRefused() string {
 	return ""
 }
 
+func (x *OrderCarriedOut) GetRevoked() []uint64 {
+	if x != nil {
+		return x.Revoked
+	}
+	return nil
+}
+
+// AggregateClosed is the tombstone of an aggregate that lost commits which no copy holds: two operators say that its history ends
+// there. Nothing is appended to it any more, whose chain is broken, and what is lost stands here.
+type AggregateClosed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lost          []*LostCommit          `protobuf:"bytes,1,rep,name=lost,proto3" json:"lost,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AggregateClosed) Reset() {
+	*x = AggregateClosed{}
+	mi := &file_order_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AggregateClosed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AggregateClosed) ProtoMessage() {}
+
+func (x *AggregateClosed) ProtoReflect() protoreflect.Message {
+	mi := &file_order_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AggregateClosed.ProtoReflect.Descriptor instead.
+func (*AggregateClosed) Descriptor() ([]byte, []int) {
+	return file_order_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AggregateClosed) GetLost() []*LostCommit {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
+// LostCommit is what is known of a commit that can't be read.
+type LostCommit struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Stream   string                 `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
+	Sequence uint64                 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// why is the program's finding, evidence the folder that keeps what stood there.
+	Why      string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	Evidence string `protobuf:"bytes,4,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	// size and sha256 are those of the unreadable bytes; zero and absent if nothing of them is left.
+	Size   uint64 `protobuf:"varint,5,opt,name=size,proto3" json:"size,omitempty"`
+	Sha256 []byte `protobuf:"bytes,6,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// remains are the bytes themselves, if they fit into a commit.
+	Remains       []byte `protobuf:"bytes,7,opt,name=remains,proto3" json:"remains,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LostCommit) Reset() {
+	*x = LostCommit{}
+	mi := &file_order_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LostCommit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LostCommit) ProtoMessage() {}
+
+func (x *LostCommit) ProtoReflect() protoreflect.Message {
+	mi := &file_order_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LostCommit.ProtoReflect.Descriptor instead.
+func (*LostCommit) Descriptor() ([]byte, []int) {
+	return file_order_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LostCommit) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *LostCommit) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *LostCommit) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *LostCommit) GetEvidence() string {
+	if x != nil {
+		return x.Evidence
+	}
+	return ""
+}
+
+func (x *LostCommit) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *LostCommit) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *LostCommit) GetRemains() []byte {
+	if x != nil {
+		return x.Remains
+	}
+	return nil
+}
+
 var File_order_proto protoreflect.FileDescriptor
 
 const file_order_proto_rawDesc = "" +
 	"\n" +
-	"\vorder.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\vclaim.proto\x1a\foffice.proto\x1a\fsealed.proto\x1a\x10subscriber.proto\"\xd3\x03\n" +
+	"\vorder.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\vclaim.proto\x1a\foffice.proto\x1a\fsealed.proto\x1a\x10subscriber.proto\"\x8f\x04\n" +
 	"\n" +
 	"OrderAsked\x12\x10\n" +
 	"\x03act\x18\x01 \x01(\tR\x03act\x12\x16\n" +
@@ -466,7 +633,8 @@ const file_order_proto_rawDesc = "" +
 	"\x10found_revocation\x18\f \x01(\v2&.shomei.events.FoundCertificateRevokedH\x00R\x0ffoundRevocation\x12?\n" +
 	"\n" +
 	"revocation\x18\r \x01(\v2\x1d.shomei.events.AuthorityOrderH\x00R\n" +
-	"revocation\x124\n" +
+	"revocation\x12:\n" +
+	"\aclosing\x18\x0e \x01(\v2\x1e.shomei.events.AggregateClosedH\x00R\aclosing\x124\n" +
 	"\n" +
 	"sealed_why\x18P \x01(\v2\x15.shomei.events.SealedR\tsealedWhyB\x06\n" +
 	"\x04what\"=\n" +
@@ -480,10 +648,22 @@ const file_order_proto_rawDesc = "" +
 	"\x0eOrderWithdrawn\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\x04R\x05order\"#\n" +
 	"\vOrderLapsed\x12\x14\n" +
-	"\x05order\x18\x01 \x01(\x04R\x05order\"A\n" +
+	"\x05order\x18\x01 \x01(\x04R\x05order\"[\n" +
 	"\x0fOrderCarriedOut\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\x04R\x05order\x12\x18\n" +
-	"\arefused\x18\x02 \x01(\tR\arefusedB\x0fZ\rshomei/eventsb\x06proto3"
+	"\arefused\x18\x02 \x01(\tR\arefused\x12\x18\n" +
+	"\arevoked\x18\x03 \x03(\x04R\arevoked\"@\n" +
+	"\x0fAggregateClosed\x12-\n" +
+	"\x04lost\x18\x01 \x03(\v2\x19.shomei.events.LostCommitR\x04lost\"\xb4\x01\n" +
+	"\n" +
+	"LostCommit\x12\x16\n" +
+	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x1a\n" +
+	"\bevidence\x18\x04 \x01(\tR\bevidence\x12\x12\n" +
+	"\x04size\x18\x05 \x01(\x04R\x04size\x12\x16\n" +
+	"\x06sha256\x18\x06 \x01(\fR\x06sha256\x12\x18\n" +
+	"\aremains\x18\a \x01(\fR\aremainsB\x0fZ\rshomei/eventsb\x06proto3"
 
 var (
 	file_order_proto_rawDescOnce sync.Once
@@ -497,7 +677,7 @@ func file_order_proto_rawDescGZIP() []byte {
 	return file_order_proto_rawDescData
 }
 
-var file_order_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_order_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_order_proto_goTypes = []any{
 	(*OrderAsked)(nil),              // 0: shomei.events.OrderAsked
 	(*OrderApproved)(nil),           // 1: shomei.events.OrderApproved
@@ -505,24 +685,28 @@ var file_order_proto_goTypes = []any{
 	(*OrderWithdrawn)(nil),          // 3: shomei.events.OrderWithdrawn
 	(*OrderLapsed)(nil),             // 4: shomei.events.OrderLapsed
 	(*OrderCarriedOut)(nil),         // 5: shomei.events.OrderCarriedOut
-	(*ErasureOrdered)(nil),          // 6: shomei.events.ErasureOrdered
-	(*CounterHeadAdopted)(nil),      // 7: shomei.events.CounterHeadAdopted
-	(*FoundCertificateRevoked)(nil), // 8: shomei.events.FoundCertificateRevoked
-	(*AuthorityOrder)(nil),          // 9: shomei.events.AuthorityOrder
-	(*Sealed)(nil),                  // 10: shomei.events.Sealed
+	(*AggregateClosed)(nil),         // 6: shomei.events.AggregateClosed
+	(*LostCommit)(nil),              // 7: shomei.events.LostCommit
+	(*ErasureOrdered)(nil),          // 8: shomei.events.ErasureOrdered
+	(*CounterHeadAdopted)(nil),      // 9: shomei.events.CounterHeadAdopted
+	(*FoundCertificateRevoked)(nil), // 10: shomei.events.FoundCertificateRevoked
+	(*AuthorityOrder)(nil),          // 11: shomei.events.AuthorityOrder
+	(*Sealed)(nil),                  // 12: shomei.events.Sealed
 }
 var file_order_proto_depIdxs = []int32{
-	6,  // 0: shomei.events.OrderAsked.erasure:type_name -> shomei.events.ErasureOrdered
-	7,  // 1: shomei.events.OrderAsked.adoption:type_name -> shomei.events.CounterHeadAdopted
-	8,  // 2: shomei.events.OrderAsked.found_revocation:type_name -> shomei.events.FoundCertificateRevoked
-	9,  // 3: shomei.events.OrderAsked.revocation:type_name -> shomei.events.AuthorityOrder
-	10, // 4: shomei.events.OrderAsked.sealed_why:type_name -> shomei.events.Sealed
-	10, // 5: shomei.events.OrderRefused.sealed_why:type_name -> shomei.events.Sealed
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	8,  // 0: shomei.events.OrderAsked.erasure:type_name -> shomei.events.ErasureOrdered
+	9,  // 1: shomei.events.OrderAsked.adoption:type_name -> shomei.events.CounterHeadAdopted
+	10, // 2: shomei.events.OrderAsked.found_revocation:type_name -> shomei.events.FoundCertificateRevoked
+	11, // 3: shomei.events.OrderAsked.revocation:type_name -> shomei.events.AuthorityOrder
+	6,  // 4: shomei.events.OrderAsked.closing:type_name -> shomei.events.AggregateClosed
+	12, // 5: shomei.events.OrderAsked.sealed_why:type_name -> shomei.events.Sealed
+	12, // 6: shomei.events.OrderRefused.sealed_why:type_name -> shomei.events.Sealed
+	7,  // 7: shomei.events.AggregateClosed.lost:type_name -> shomei.events.LostCommit
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_order_proto_init() }
@@ -540,6 +724,7 @@ func file_order_proto_init() {
 		(*OrderAsked_Adoption)(nil),
 		(*OrderAsked_FoundRevocation)(nil),
 		(*OrderAsked_Revocation)(nil),
+		(*OrderAsked_Closing)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -547,7 +732,7 @@ func file_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_order_proto_rawDesc), len(file_order_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -52,7 +52,7 @@ var commandsOf = map[giver][]string{
 	rooted:       {"operators enrol", "operators retire"},
 	credentialed: {"approval approve", "approval refuse", "approval withdraw", "person export write"},
 	paired: {
-		"authority revoke", "counter adopt", "erase", "person export ask", "quarantine release", "report order",
+		"authority revoke", "counter adopt", "erase", "log close", "person export ask", "quarantine release", "report order",
 	},
 	program: {
 		"console", "dispatcher", "expiry", "issuer", "notifier", "operator", "projector", "ra", "register", "validation", "vault",

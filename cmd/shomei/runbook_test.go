@@ -102,7 +102,8 @@ func writes(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// harm ID flips a bit in the first record of the log that names an id, behind the name.
+// harm ID [lost] flips a bit in the first record of the log that names an id, behind the name; with lost, so many that nothing proves
+// what stood there.
 func harm(ts *testscript.TestScript, _ bool, args []string) {
 	files, err := filepath.Glob(filepath.Join(ts.Getenv("SHOMEI_HUB_DATA"), "nats/jetstream/*/streams/shomei-log-*/msgs/1.blk"))
 	ts.Check(err)
@@ -116,6 +117,9 @@ func harm(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("the log names no %s", args[0])
 	}
 	block[at+len(args[0])+200] ^= 4
+	if len(args) > 1 {
+		copy(block[at+len(args[0])+200:], strings.Repeat("lost", 16))
+	}
 	ts.Check(os.WriteFile(files[0], block, 0o600))
 }
 

@@ -85,7 +85,7 @@ func (a *app) logCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&open, "open", false, "封をされた欄も開く。ふたりで (open sealed fields as well, by two operators)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a commit")
 	by.bind(cmd)
-	cmd.AddCommand(a.repairCommand())
+	cmd.AddCommand(a.repairCommand(), a.closeCommand())
 	return cmd
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/order"
 )
 
 // Order is an operators' order that the centre has not ended. How it stands, its history says (pkg/order).
@@ -18,8 +19,11 @@ type Order struct {
 	Lapses time.Time
 	// Approved: somebody says so.
 	Approved bool
+	// Revoked are the serials that were put on the lists because a history was closed.
+	Revoked []uint64
 
-	over bool
+	over, closed bool
+	target       string
 }
 
 type orderKey struct {
@@ -38,14 +42,27 @@ func (d *Directory) takeOrder(r eventlog.Record, e *events.Event) {
 	}
 	switch b := events.BodyOf(e).(type) {
 	case *events.OrderAsked:
-		change(r.Commit.GetRevision(), func(o *Order) { o.Act, o.Lapses = b.Act, time.UnixMilli(b.LapsesMs) })
+		change(r.Commit.GetRevision(), func(o *Order) { o.Act, o.Lapses, o.target = b.Act, time.UnixMilli(b.LapsesMs), b.Target })
 	case *events.OrderApproved:
 		change(b.Order, func(o *Order) { o.Approved = true })
 	case *events.OrderLapsed:
 		change(b.Order, func(o *Order) { o.over = true })
 	case *events.OrderCarriedOut:
-		change(b.Order, func(o *Order) { o.over = true })
+		change(b.Order, func(o *Order) { o.over, o.closed, o.Revoked = true, b.Refused == "", b.Revoked })
 	}
+}
+
+// Closed returns the aggregates that two operators have closed because commits of them are lost, as KIND/ID, with the order.
+func (d *Directory) Closed() map[string]Order {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	closed := make(map[string]Order)
+	for _, o := range d.orders {
+		if o.closed && order.Act(o.Act) == order.Closing {
+			closed[o.target] = o
+		}
+	}
+	return closed
 }
 
 // Orders returns the orders that the centre has not ended, oldest first.

@@ -17,6 +17,8 @@ const (
 	FoundRevocation Act = "found-revocation"
 	// Release has a claim decided whose time of receipt the counter's link does not explain.
 	Release Act = "release"
+	// Closing ends the history of an aggregate that lost commits which no copy holds.
+	Closing Act = "closing"
 	// Opening lets the two open what is sealed in one history.
 	Opening Act = "opening"
 	// Disclosure lets the two write down everything held on a person.
@@ -24,7 +26,7 @@ const (
 )
 
 // Acts lists all of them.
-var Acts = []Act{Erasure, Adoption, Revocation, FoundRevocation, Release, Opening, Disclosure}
+var Acts = []Act{Erasure, Adoption, Revocation, FoundRevocation, Release, Closing, Opening, Disclosure}
 
 // Known reports whether this program knows the act.
 func (a Act) Known() bool { return slices.Contains(Acts, a) }

@@ -72,13 +72,13 @@ func (r *RA) carryOutOrder(ctx context.Context, open directory.Order) error {
 	if err != nil || o.Outcome != order.Approved {
 		return err // whoever said that it was approved had no right to
 	}
-	err = r.obey(ctx, o)
+	revoked, err := r.obey(ctx, o)
 	var impossible *notDone
 	if err != nil && !errors.As(err, &impossible) {
 		return fmt.Errorf("order %s: %w", number, err)
 	}
 	return r.decideOrder(ctx, "carried-out/"+number, number, func(order.Order) (events.Body, []string) {
-		done := &events.OrderCarriedOut{Order: o.Revision}
+		done := &events.OrderCarriedOut{Order: o.Revision, Revoked: revoked}
 		if impossible != nil {
 			done.Refused = impossible.why
 			return done, impossible.rules
@@ -96,8 +96,15 @@ func by(o order.Order) eventlog.Envelope {
 	}
 }
 
-func (r *RA) obey(ctx context.Context, o order.Order) error {
+func (r *RA) obey(ctx context.Context, o order.Order) (revoked []uint64, err error) {
 	kind, id := o.Target()
+	if o.Act() == order.Closing {
+		return r.closeLost(ctx, o, kind, id)
+	}
+	return nil, r.obeyAbout(ctx, o, kind, id)
+}
+
+func (r *RA) obeyAbout(ctx context.Context, o order.Order, kind, id string) error {
 	switch act := o.Act(); {
 	case act == order.Erasure && kind == events.KindSubscriber:
 		return r.erase(ctx, o, id)

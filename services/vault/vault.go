@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shomei/events"
-		"shomei/pkg/eventlog"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/order"
 	"shomei/pkg/vault"
 	"shomei/pkg/vaultlink"

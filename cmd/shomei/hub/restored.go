@@ -188,7 +188,7 @@ func (o Operator) foundRevocation(ctx context.Context, authority string, r Found
 	if err != nil {
 		return nil, err
 	}
-	if holder != "" {
+	if _, closed := o.hub.Directory.Closed()[events.KindSubscriber+"/"+holder]; holder != "" && !closed {
 		return nil, refuse("the log has issued serial %d to subscriber %s: shomei report order revokes it", serial, holder)
 	}
 	return &events.FoundCertificateRevoked{Serial: serial, Reason: reason}, nil
