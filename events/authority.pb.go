@@ -325,7 +325,9 @@ type WriterEnrolled struct {
 	// is not believed.
 	Holder string `protobuf:"bytes,3,opt,name=holder,proto3" json:"holder,omitempty"`
 	// user is the public nkey by which the holder signs in to NATS. It is refused there once the writer is retired.
-	User          string `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`
+	User string `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`
+	// pairs: what this key alone says of orders that need two operators is not believed (pkg/order).
+	Pairs         bool `protobuf:"varint,5,opt,name=pairs,proto3" json:"pairs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -386,6 +388,13 @@ func (x *WriterEnrolled) GetUser() string {
 		return x.User
 	}
 	return ""
+}
+
+func (x *WriterEnrolled) GetPairs() bool {
+	if x != nil {
+		return x.Pairs
+	}
+	return false
 }
 
 type WriterRetired struct {
@@ -1102,13 +1111,14 @@ const file_authority_proto_rawDesc = "" +
 	"\x0enext_update_ms\x18\x03 \x01(\x03R\fnextUpdateMs\x12\x18\n" +
 	"\aentries\x18\x04 \x01(\rR\aentries\x12\x16\n" +
 	"\x06sha256\x18\x05 \x01(\fR\x06sha256\x12\x15\n" +
-	"\x06key_id\x18\x06 \x01(\fR\x05keyId\"o\n" +
+	"\x06key_id\x18\x06 \x01(\fR\x05keyId\"\x85\x01\n" +
 	"\x0eWriterEnrolled\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\tR\tpublicKey\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x16\n" +
 	"\x06holder\x18\x03 \x01(\tR\x06holder\x12\x12\n" +
-	"\x04user\x18\x04 \x01(\tR\x04user\"I\n" +
+	"\x04user\x18\x04 \x01(\tR\x04user\x12\x14\n" +
+	"\x05pairs\x18\x05 \x01(\bR\x05pairs\"I\n" +
 	"\rWriterRetired\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\tR\tpublicKey\x12\x19\n" +

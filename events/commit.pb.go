@@ -486,7 +486,11 @@ type ReceiptEvidence struct {
 	// interval: no clock confirms the time; it is only known to lie between two contacts of counter and hub.
 	Interval bool `protobuf:"varint,1,opt,name=interval,proto3" json:"interval,omitempty"`
 	// clock_ms is the time of a counter's clock that was fast; the link bounds the filed times instead.
-	ClockMs       int64 `protobuf:"varint,2,opt,name=clock_ms,json=clockMs,proto3" json:"clock_ms,omitempty"`
+	ClockMs int64 `protobuf:"varint,2,opt,name=clock_ms,json=clockMs,proto3" json:"clock_ms,omitempty"`
+	// vouched_by are the two operators who vouch for the time that the counter's clock showed although the link does not explain it,
+	// and order is what they ordered, as HISTORY/REVISION.
+	VouchedBy     []string `protobuf:"bytes,3,rep,name=vouched_by,json=vouchedBy,proto3" json:"vouched_by,omitempty"`
+	Order         string   `protobuf:"bytes,4,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -533,6 +537,20 @@ func (x *ReceiptEvidence) GetClockMs() int64 {
 		return x.ClockMs
 	}
 	return 0
+}
+
+func (x *ReceiptEvidence) GetVouchedBy() []string {
+	if x != nil {
+		return x.VouchedBy
+	}
+	return nil
+}
+
+func (x *ReceiptEvidence) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
 }
 
 // Actor is who acted, without a name: an officer's code, a service, a source of facts.
@@ -698,6 +716,12 @@ type Event struct {
 	//	*Event_ApprovalRefused
 	//	*Event_ApprovalWithdrawn
 	//	*Event_ApprovalLapsed
+	//	*Event_OrderAsked
+	//	*Event_OrderApproved
+	//	*Event_OrderRefused
+	//	*Event_OrderWithdrawn
+	//	*Event_OrderLapsed
+	//	*Event_OrderCarriedOut
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1630,6 +1654,60 @@ func (x *Event) GetApprovalLapsed() *ApprovalLapsed {
 	return nil
 }
 
+func (x *Event) GetOrderAsked() *OrderAsked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderAsked); ok {
+			return x.OrderAsked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderApproved() *OrderApproved {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderApproved); ok {
+			return x.OrderApproved
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderRefused() *OrderRefused {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderRefused); ok {
+			return x.OrderRefused
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderWithdrawn() *OrderWithdrawn {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderWithdrawn); ok {
+			return x.OrderWithdrawn
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderLapsed() *OrderLapsed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderLapsed); ok {
+			return x.OrderLapsed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderCarriedOut() *OrderCarriedOut {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OrderCarriedOut); ok {
+			return x.OrderCarriedOut
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -2014,6 +2092,30 @@ type Event_ApprovalLapsed struct {
 	ApprovalLapsed *ApprovalLapsed `protobuf:"bytes,204,opt,name=approval_lapsed,json=approvalLapsed,proto3,oneof"`
 }
 
+type Event_OrderAsked struct {
+	OrderAsked *OrderAsked `protobuf:"bytes,205,opt,name=order_asked,json=orderAsked,proto3,oneof"`
+}
+
+type Event_OrderApproved struct {
+	OrderApproved *OrderApproved `protobuf:"bytes,206,opt,name=order_approved,json=orderApproved,proto3,oneof"`
+}
+
+type Event_OrderRefused struct {
+	OrderRefused *OrderRefused `protobuf:"bytes,207,opt,name=order_refused,json=orderRefused,proto3,oneof"`
+}
+
+type Event_OrderWithdrawn struct {
+	OrderWithdrawn *OrderWithdrawn `protobuf:"bytes,208,opt,name=order_withdrawn,json=orderWithdrawn,proto3,oneof"`
+}
+
+type Event_OrderLapsed struct {
+	OrderLapsed *OrderLapsed `protobuf:"bytes,209,opt,name=order_lapsed,json=orderLapsed,proto3,oneof"`
+}
+
+type Event_OrderCarriedOut struct {
+	OrderCarriedOut *OrderCarriedOut `protobuf:"bytes,210,opt,name=order_carried_out,json=orderCarriedOut,proto3,oneof"`
+}
+
 func (*Event_ApplicationAccepted) isEvent_Body() {}
 
 func (*Event_ApplicationRefused) isEvent_Body() {}
@@ -2204,12 +2306,24 @@ func (*Event_ApprovalWithdrawn) isEvent_Body() {}
 
 func (*Event_ApprovalLapsed) isEvent_Body() {}
 
+func (*Event_OrderAsked) isEvent_Body() {}
+
+func (*Event_OrderApproved) isEvent_Body() {}
+
+func (*Event_OrderRefused) isEvent_Body() {}
+
+func (*Event_OrderWithdrawn) isEvent_Body() {}
+
+func (*Event_OrderLapsed) isEvent_Body() {}
+
+func (*Event_OrderCarriedOut) isEvent_Body() {}
+
 var File_commit_proto protoreflect.FileDescriptor
 
 const file_commit_proto_rawDesc = "" +
 	"\n" +
 	"\fcommit.proto\x12\rshomei.events\x1a\faccess.proto\x1a\x0fauthority.proto\x1a\n" +
-	"card.proto\x1a\foffice.proto\x1a\rofficer.proto\x1a\x10subscriber.proto\"l\n" +
+	"card.proto\x1a\foffice.proto\x1a\rofficer.proto\x1a\vorder.proto\x1a\x10subscriber.proto\"l\n" +
 	"\x06Stored\x12\x16\n" +
 	"\x06commit\x18\x01 \x01(\fR\x06commit\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x1c\n" +
@@ -2247,13 +2361,16 @@ const file_commit_proto_rawDesc = "" +
 	"\x12authenticator_data\x18\x03 \x01(\fR\x11authenticatorData\x12\x1f\n" +
 	"\vclient_data\x18\x04 \x01(\fR\n" +
 	"clientData\x12\x1c\n" +
-	"\tsignature\x18\x05 \x01(\fR\tsignature\"H\n" +
+	"\tsignature\x18\x05 \x01(\fR\tsignature\"}\n" +
 	"\x0fReceiptEvidence\x12\x1a\n" +
 	"\binterval\x18\x01 \x01(\bR\binterval\x12\x19\n" +
-	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\"E\n" +
+	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\x12\x1d\n" +
+	"\n" +
+	"vouched_by\x18\x03 \x03(\tR\tvouchedBy\x12\x14\n" +
+	"\x05order\x18\x04 \x01(\tR\x05order\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\xe1:\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\x89>\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -2365,7 +2482,14 @@ const file_commit_proto_rawDesc = "" +
 	"\x0eapproval_given\x18\xc9\x01 \x01(\v2\x1c.shomei.events.ApprovalGivenH\x00R\rapprovalGiven\x12L\n" +
 	"\x10approval_refused\x18\xca\x01 \x01(\v2\x1e.shomei.events.ApprovalRefusedH\x00R\x0fapprovalRefused\x12R\n" +
 	"\x12approval_withdrawn\x18\xcb\x01 \x01(\v2 .shomei.events.ApprovalWithdrawnH\x00R\x11approvalWithdrawn\x12I\n" +
-	"\x0fapproval_lapsed\x18\xcc\x01 \x01(\v2\x1d.shomei.events.ApprovalLapsedH\x00R\x0eapprovalLapsedB\x06\n" +
+	"\x0fapproval_lapsed\x18\xcc\x01 \x01(\v2\x1d.shomei.events.ApprovalLapsedH\x00R\x0eapprovalLapsed\x12=\n" +
+	"\vorder_asked\x18\xcd\x01 \x01(\v2\x19.shomei.events.OrderAskedH\x00R\n" +
+	"orderAsked\x12F\n" +
+	"\x0eorder_approved\x18\xce\x01 \x01(\v2\x1c.shomei.events.OrderApprovedH\x00R\rorderApproved\x12C\n" +
+	"\rorder_refused\x18\xcf\x01 \x01(\v2\x1b.shomei.events.OrderRefusedH\x00R\forderRefused\x12I\n" +
+	"\x0forder_withdrawn\x18\xd0\x01 \x01(\v2\x1d.shomei.events.OrderWithdrawnH\x00R\x0eorderWithdrawn\x12@\n" +
+	"\forder_lapsed\x18\xd1\x01 \x01(\v2\x1a.shomei.events.OrderLapsedH\x00R\vorderLapsed\x12M\n" +
+	"\x11order_carried_out\x18\xd2\x01 \x01(\v2\x1e.shomei.events.OrderCarriedOutH\x00R\x0forderCarriedOutB\x06\n" +
 	"\x04bodyJ\x04\b8\x109J\x04\be\x10fJ\x04\b{\x10|J\x04\b|\x10}R\x0freissue_orderedR\rcard_releasedR\n" +
 	"day_closedR\rstock_counted*\xcf\x01\n" +
 	"\tActorKind\x12\x1a\n" +
@@ -2496,6 +2620,12 @@ var file_commit_proto_goTypes = []any{
 	(*ApprovalRefused)(nil),             // 100: shomei.events.ApprovalRefused
 	(*ApprovalWithdrawn)(nil),           // 101: shomei.events.ApprovalWithdrawn
 	(*ApprovalLapsed)(nil),              // 102: shomei.events.ApprovalLapsed
+	(*OrderAsked)(nil),                  // 103: shomei.events.OrderAsked
+	(*OrderApproved)(nil),               // 104: shomei.events.OrderApproved
+	(*OrderRefused)(nil),                // 105: shomei.events.OrderRefused
+	(*OrderWithdrawn)(nil),              // 106: shomei.events.OrderWithdrawn
+	(*OrderLapsed)(nil),                 // 107: shomei.events.OrderLapsed
+	(*OrderCarriedOut)(nil),             // 108: shomei.events.OrderCarriedOut
 }
 var file_commit_proto_depIdxs = []int32{
 	6,   // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -2600,11 +2730,17 @@ var file_commit_proto_depIdxs = []int32{
 	100, // 99: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
 	101, // 100: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
 	102, // 101: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
-	102, // [102:102] is the sub-list for method output_type
-	102, // [102:102] is the sub-list for method input_type
-	102, // [102:102] is the sub-list for extension type_name
-	102, // [102:102] is the sub-list for extension extendee
-	0,   // [0:102] is the sub-list for field type_name
+	103, // 102: shomei.events.Event.order_asked:type_name -> shomei.events.OrderAsked
+	104, // 103: shomei.events.Event.order_approved:type_name -> shomei.events.OrderApproved
+	105, // 104: shomei.events.Event.order_refused:type_name -> shomei.events.OrderRefused
+	106, // 105: shomei.events.Event.order_withdrawn:type_name -> shomei.events.OrderWithdrawn
+	107, // 106: shomei.events.Event.order_lapsed:type_name -> shomei.events.OrderLapsed
+	108, // 107: shomei.events.Event.order_carried_out:type_name -> shomei.events.OrderCarriedOut
+	108, // [108:108] is the sub-list for method output_type
+	108, // [108:108] is the sub-list for method input_type
+	108, // [108:108] is the sub-list for extension type_name
+	108, // [108:108] is the sub-list for extension extendee
+	0,   // [0:108] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2617,6 +2753,7 @@ func file_commit_proto_init() {
 	file_card_proto_init()
 	file_office_proto_init()
 	file_officer_proto_init()
+	file_order_proto_init()
 	file_subscriber_proto_init()
 	file_commit_proto_msgTypes[6].OneofWrappers = []any{
 		(*Event_ApplicationAccepted)(nil),
@@ -2714,6 +2851,12 @@ func file_commit_proto_init() {
 		(*Event_ApprovalRefused)(nil),
 		(*Event_ApprovalWithdrawn)(nil),
 		(*Event_ApprovalLapsed)(nil),
+		(*Event_OrderAsked)(nil),
+		(*Event_OrderApproved)(nil),
+		(*Event_OrderRefused)(nil),
+		(*Event_OrderWithdrawn)(nil),
+		(*Event_OrderLapsed)(nil),
+		(*Event_OrderCarriedOut)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

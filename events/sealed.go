@@ -41,6 +41,10 @@ func SealedOf(body Body) *Sealed {
 		return b.SealedWhy
 	case *DisclosureAsked:
 		return b.SealedWhy
+	case *OrderAsked:
+		return b.SealedWhy
+	case *OrderRefused:
+		return b.SealedWhy
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ var known = []struct {
 	{nats.ErrNoServers, Unreachable, "センターにつながりません。データフォルダーの running.json にあるプロセスを確かめ、応答しないままなら止めて、始め直してください。"},
 	{warehouse.ErrNotFound, Failed, "その番号の電子証明書も利用者もありません。番号と --at の日を確かめてください。"},
 	{ErrNotInLog, Failed, "その番号の記録はありません。番号を確かめてください。利用者の番号は、shomei state にシリアル番号を渡すか、集計の画面で分かります。"},
-	{eventlog.ErrParked, Failed, "記録の一部が壊れ、どの控えにもないため、止めています。控えがあれば shomei log repair で戻せます。"},
+	{eventlog.ErrParked, Failed, "記録の一部が壊れ、どの控えにもないため、止めています。控えがあれば shomei log repair で戻せます。なければ、ふたりで shomei log close で閉じます。"},
 	{eventlog.ErrBehindMark, Failed, "記録の末尾が失われています。サービスは始めません。shomei log repair に控えを示して戻してください。"},
 	{eventlog.ErrDamaged, Failed, "記録が壊れています。shomei log repair で箇所を調べ、控えから戻してください。"},
 	{eventlog.ErrForged, Failed, "信頼できない書き込みが記録にあります。shomei fsck で箇所を調べてください。"},

@@ -62,7 +62,7 @@ func TestAnOldStoreOfACounterIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the hub does not see it: %v", err)
 	}
-	if err := o.Adopt(t.Context(), testCounter, hub.Adoption{Seen: heads, Why: "a try"}); err == nil || !strings.Contains(err.Error(), "old copy") {
+	if _, err := o.Adopt(t.Context(), testCounter, hub.Adoption{Seen: heads, Why: "a try"}); err == nil || !strings.Contains(err.Error(), "old copy") {
 		t.Errorf("going on from the old end: %v", err)
 	}
 	if !bytes.Equal(read(t, filepath.Join(c.cards, "CARD-1.json")), card) {

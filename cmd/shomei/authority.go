@@ -84,8 +84,13 @@ func (a *app) revokeFoundCommand() *cobra.Command {
 				return err
 			}
 			defer done()
-			if err := orders.RevokeFound(cmd.Context(), authority, r); err != nil {
+			asked, err := orders.RevokeFound(cmd.Context(), authority, r)
+			if err != nil {
 				return err
+			}
+			if asked != nil {
+				a.tellAsked(cmd.OutOrStdout(), orders, *asked)
+				return nil
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), a.Say("認証局 %[2]s の %[1]s を失効しました。次の失効リストに載ります。\n",
 				"Serial %s of authority %s is revoked. It stands on the next list.\n"), args[0], authority)

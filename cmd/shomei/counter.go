@@ -308,12 +308,13 @@ func (a *app) retireCommand() *cobra.Command {
 }
 
 const adoptHelp = `端末とセンターで届け出の記録が食い違うと、センターはその端末から何も受け付けません。--yes なしでは両方の末尾を
-示します。端末の記憶装置を取り替えたなど、理由が分かったときだけ、--yes --officer --why で端末の末尾から続けます。
+示します。端末の記憶装置を取り替えたなど、理由が分かったときだけ、資格(--creds)と --yes --why で、端末の末尾から続けることを求めます。
+別の職員が承認すると(shomei approval)続けます。
 古い控えを戻したなら、まず正しい記憶を戻してください。隔離されたものはそのまま記録に残ります。
 
 When a counter and the hub disagree about the counter's claims, nothing is taken from it. Without --yes both ends are
-shown (exit code 3). Only when the reason is known, such as a new disk, --yes --officer --why goes on from the counter's
-end. If an old copy was put back, put the right store back instead. What is in quarantine stays on record.`
+shown (exit code 3). Only when the reason is known, such as a new disk, --yes --why asks with credentials (--creds) to go on
+from the counter's end, which another operator approves (shomei approval). If an old copy was put back, put the right store back instead. What is in quarantine stays on record.`
 
 func (a *app) adoptCommand() *cobra.Command {
 	var officer, why string
@@ -328,7 +329,7 @@ func (a *app) adoptCommand() *cobra.Command {
 			}
 			credited := file != ""
 			if yes && (why == "" || !cmd.Flags().Changed("officer") && !credited) {
-				return cli.Usage("--yes needs --officer and --why: who decided, and why, stay in the log")
+				return cli.Usage("--yes needs --creds (in a trial, --officer) and --why: who decided, and why, stay in the log")
 			}
 			orders, done, err := a.orders(cmd, officer)
 			if err != nil {
@@ -341,11 +342,16 @@ func (a *app) adoptCommand() *cobra.Command {
 			}
 			a.printHeads(cmd.OutOrStdout(), args[0], heads)
 			if !yes {
-				return cli.Exit(cli.Found, fmt.Errorf("%s", a.Say("食い違っています。認めるなら --yes --officer --why を付けてください",
-					"the ends differ: to go on from the counter's, add --yes --officer --why")))
+				return cli.Exit(cli.Found, fmt.Errorf("%s", a.Say("食い違っています。認めることを求めるなら --creds --yes --why を付けてください",
+					"the ends differ: to ask to go on from the counter's, add --creds --yes --why")))
 			}
-			if err := orders.Adopt(cmd.Context(), args[0], hub.Adoption{Seen: heads, Why: why}); err != nil {
+			asked, err := orders.Adopt(cmd.Context(), args[0], hub.Adoption{Seen: heads, Why: why})
+			if err != nil {
 				return err
+			}
+			if asked != nil {
+				a.tellAsked(cmd.OutOrStdout(), orders, *asked)
+				return nil
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), a.Say("%s の届け出を、端末の末尾から続けます。\n", "Claims of %s go on from the counter's end.\n"), args[0])
 			return nil

@@ -12,10 +12,12 @@ import (
 
 const eraseHelp = `利用者の個人情報を、記録の種別ごとに永久に消去します。まず決定を記録し、そのあと鍵を破棄します。鍵がなければ、
 記録にもその控えにも、読めるものは残りません。保存期間(shomei rules list の retention.…)が終わるまでは不受理です。
+ふたりで出す命令です。別の職員が承認するまで(shomei approval)待ちます。
 
 Erases what is sealed of a subscriber under one record class, for good: first the order is recorded, then the key is
 destroyed, and with it whatever the log and every copy of it hold under it. Refused (exit code 1) while a retention
-period runs (retention.… in shomei rules list).
+period runs (retention.… in shomei rules list). It takes two operators: the order waits until another one approves it
+(shomei approval).
 
   --class identity     住民票の事項 (the resident record): 発行記録、申請書の保存期間
           certificate  電子証明書と署名前の内容 (certificates and what was signed): 発行記録の保存期間
@@ -38,6 +40,10 @@ func (a *app) eraseCommand() *cobra.Command {
 			erased, err := orders.Erase(cmd.Context(), args[0], e)
 			if err != nil {
 				return err
+			}
+			if erased.Asked != nil {
+				a.tellAsked(cmd.OutOrStdout(), orders, *erased.Asked)
+				return nil
 			}
 			if !erased.Ordered {
 				a.printKept(cmd.OutOrStdout(), erased.Kept)

@@ -76,6 +76,9 @@ func (a *app) fsck(ctx context.Context, out, progress io.Writer) (found uint64, 
 	for _, f := range report.Findings {
 		fmt.Fprintln(out, f)
 	}
+	for _, key := range report.Closed {
+		fmt.Fprintf(out, a.Say("%s: 失われたコミットがあり、ふたりの職員が閉じました\n", "%s: lost commits, and two operators have closed it\n"), key)
+	}
 	if report.More > 0 {
 		fmt.Fprintf(out, "and %d more\n", report.More)
 	}

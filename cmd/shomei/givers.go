@@ -21,6 +21,9 @@ const (
 	rooted
 	// credentialed: an operator with credentials and nobody else, because two have to be two.
 	credentialed
+	// paired: an operator with credentials asks, and another approves before anything is done (pkg/order). In a trial, a simulation or a
+	// demonstration, the owner of the data folder can be both.
+	paired
 	// program: who has the configuration and the keys of that one program.
 	program
 	// bundled: who has a register's bundle, or the owner of the data folder.
@@ -31,7 +34,7 @@ const (
 // itself; what only leads to others prints its help, to anybody.
 var commandsOf = map[giver][]string{
 	anybody: {
-		"authority", "cards", "completion", "completion bash", "completion fish", "completion powershell", "completion zsh", "context", "context add",
+		"approval", "authority", "cards", "completion", "completion bash", "completion fish", "completion powershell", "completion zsh", "context", "context add",
 		"context list", "context remove", "context select", "counter", "crashpoints", "ddl", "engine", "feed", "help", "keys", "keys change", "nats",
 		"office", "officer", "operators", "person", "person export", "quarantine", "report", "residents", "roles", "rules", "rules apply", "rules list",
 		"rules open", "rules validity", "rules window", "story", "version",
@@ -41,13 +44,16 @@ var commandsOf = map[giver][]string{
 		"keys seal", "keys unseal", "log repair", "nats init", "rebuild", "state", "up",
 	},
 	operators: {
-		"access", "access report", "authority found", "authority revoke", "cards roll", "counter adopt", "counter enrol", "counter list", "counter renew",
-		"counter retire", "erase", "feed enrol", "feed list", "feed retire", "log", "office define", "office list", "office show", "officer enrol",
+		"access", "access report", "approval list", "approval show", "authority found", "cards roll", "counter enrol", "counter list", "counter renew",
+		"counter retire", "feed enrol", "feed list", "feed retire", "log", "office define", "office list", "office show", "officer enrol",
 		"officer four-eyes", "officer invite", "officer list", "officer passkeys", "officer require", "officer retire", "operators list",
-		"quarantine list", "quarantine resolve", "report change", "report loss", "report order",
+		"quarantine list", "quarantine resolve", "report change", "report loss",
 	},
 	rooted:       {"operators enrol", "operators retire"},
-	credentialed: {"person export ask", "person export release", "person export write"},
+	credentialed: {"approval approve", "approval refuse", "approval withdraw", "person export write"},
+	paired: {
+		"authority revoke", "counter adopt", "erase", "log close", "person export ask", "quarantine release", "report order",
+	},
 	program: {
 		"console", "dispatcher", "expiry", "issuer", "notifier", "operator", "projector", "ra", "register", "validation", "vault",
 	},
@@ -69,6 +75,7 @@ func (a *app) printGivers(out io.Writer) {
 		{operators, a.Say("資格を持つ運用者、またはデータのフォルダーの持ち主", "an operator with credentials, or the owner of the data folder")},
 		{rooted, a.Say("同じ人で、根の鍵も持つ人", "the same, with the root's key")},
 		{credentialed, a.Say("資格を持つ運用者だけ", "an operator with credentials only")},
+		{paired, a.Say("資格を持つ運用者が求め、別の運用者が承認する", "an operator with credentials asks, and another approves")},
 		{program, a.Say("そのプログラムの設定と鍵を持つ人", "who has that program's configuration and keys")},
 		{bundled, a.Say("住民基本台帳のフォルダーを持つ人、またはデータのフォルダーの持ち主", "who has a register's bundle, or the owner of the data folder")},
 	} {

@@ -35,7 +35,7 @@ func (a *app) root() *cobra.Command {
 		a.allCommand(), a.upCommand(), cli.Engine(), a.logCommand(), a.stateCommand(), a.forecastCommand(), a.rebuildCommand(), a.fsckCommand(),
 		a.ddlCommand(), a.rulesCommand(), a.officeCommand(), a.officerCommand(), a.counterCommand(), a.authorityCommand(), a.rolesCommand(), a.cardsCommand(), a.eraseCommand(),
 		a.reportCommand(), a.residentsCommand(), a.feedCommand(), a.quarantineCommand(), storyCommand(), crashpointsCommand(), a.versionCommand(), a.natsCommand(),
-		a.operatorsCommand(), a.contextCommand(), a.keysCommand(), a.accessCommand(), a.personCommand())
+		a.operatorsCommand(), a.contextCommand(), a.keysCommand(), a.accessCommand(), a.personCommand(), a.approvalCommand())
 	root.AddCommand(a.serviceCommands()...)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.creds, "creds", "", "運用者の資格のファイル (file of an operator's credentials; also from "+ops.EnvPrefix+"CREDS)")

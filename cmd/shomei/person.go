@@ -16,12 +16,12 @@ import (
 
 const exportHelp = `ひとりについて持っているすべてを、ひとつの文書にします。開示請求に応えるためのもので、ふたりの職員が、それぞれの資格 (--creds) で行います。
   1. ひとりが理由を添えて求める:              shomei person export ask 利用者 --why 理由
-  2. 別のひとりが認める:                      shomei person export release 利用者
+  2. 別のひとりが承認する:                    shomei approval approve 番号
   3. ふたりのどちらかが書き出す:              shomei person export write 利用者 --out ファイル
-求めた翌日の終わりに失効します。求めたこと、認めたこと、書き出したことは記録され(shomei access)、理由は封をされます。
+求めた次の開庁日の終わりに失効します。求めたこと、承認したこと、書き出したことは記録され(shomei access)、理由は封をされます。
 Writes one document of everything held on a person, to answer a request for disclosure. It takes two officers, each with credentials
-of their own (--creds): one asks with a reason, another releases, and either of the two writes the document. It lapses at the end of
-the day after it was asked for. Each step is recorded (shomei access); the reason is sealed.`
+of their own (--creds): one asks with a reason, another approves (shomei approval), and either of the two writes the document. It
+lapses at the end of the next working day. Each step is recorded (shomei access); the reason is sealed.`
 
 // personCommand holds what is about one person.
 func (a *app) personCommand() *cobra.Command {
@@ -30,10 +30,10 @@ func (a *app) personCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	export := &cobra.Command{
-		Use: "export ask|release|write", Short: "すべてをひとつの文書にする、ふたりで (everything in one document, by two officers)", Long: exportHelp,
+		Use: "export ask|write", Short: "すべてをひとつの文書にする、ふたりで (everything in one document, by two officers)", Long: exportHelp,
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	export.AddCommand(a.askDisclosureCommand(), a.releaseDisclosureCommand(), a.writeDisclosureCommand())
+	export.AddCommand(a.askDisclosureCommand(), a.writeDisclosureCommand())
 	cmd.AddCommand(export)
 	return cmd
 }
@@ -48,39 +48,15 @@ func (a *app) askDisclosureCommand() *cobra.Command {
 				return err
 			}
 			defer done()
-			person, lapses, err := orders.AskDisclosure(cmd.Context(), args[0], why)
-			if err != nil {
-				return err
+			asked, err := orders.AskDisclosure(cmd.Context(), args[0], why)
+			if err == nil {
+				a.tellAsked(cmd.OutOrStdout(), orders, asked)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.Say("求めました。別の職員が %[2]s までに shomei person export release %[1]s で認めます。\n",
-				"It is asked for. Another officer releases it until %[2]s with shomei person export release %[1]s.\n"), person, tokyo(lapses))
-			return nil
+			return err
 		},
 	}
-	cmd.Flags().StringVar(&why, "why", "", "理由、1行。封をして記録される (reason, one line; it is sealed in the log)")
-	_ = cmd.MarkFlagRequired("why") // defined on the line above
+	whyFlag(cmd, &why)
 	return cmd
-}
-
-func (a *app) releaseDisclosureCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "release SUBSCRIBER", Short: "認める (release what another officer has asked for)", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			orders, done, err := a.orders(cmd, itself)
-			if err != nil {
-				return err
-			}
-			defer done()
-			d, err := orders.ReleaseDisclosure(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), a.Say("職員 %s が %s に求めた文書を認めました。%s まで、shomei person export write %s で書き出せます。\n",
-				"What officer %s asked for at %s is released. Until %s, shomei person export write %s writes it.\n"),
-				d.AskedBy, tokyo(d.Asked), tokyo(d.Lapses), d.Person)
-			return nil
-		},
-	}
 }
 
 func (a *app) writeDisclosureCommand() *cobra.Command {

@@ -20,7 +20,7 @@ reason is sealed in the log.`
 // quarantineCommand lists and resolves what nothing was decided on.
 func (a *app) quarantineCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "quarantine list|resolve", Short: "保留になっている届け (claims that nothing was decided on)", Args: cobra.NoArgs,
+		Use: "quarantine list|resolve|release", Short: "保留になっている届け (claims that nothing was decided on)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var asJSON bool
@@ -57,7 +57,35 @@ func (a *app) quarantineCommand() *cobra.Command {
 	resolve.Flags().StringVar(&resolution.Outcome, "outcome", "", "rejected | repeated")
 	resolve.Flags().StringVar(&resolution.Why, "why", "", "理由、1行 (reason, one line)")
 	officerFlag(resolve, &officer, itself)
-	cmd.AddCommand(list, resolve)
+	cmd.AddCommand(list, resolve, a.releaseCommand())
+	return cmd
+}
+
+const releaseHelp = `受付の時刻が端末の接続と合わないため保留になった届け出を、端末の時計の時刻に受け付けたものとして判定します。その時刻が正しいことを、ふたりの
+職員がそれぞれの資格で請け合います。ひとりが求め、別のひとりが承認します(shomei approval)。だれが請け合ったかは判定とともに記録されます。
+Has a claim that is held, because the counter's link does not explain its time of receipt, decided as received when the counter's clock
+said so. Two operators with credentials of their own vouch for that time: one asks, another approves (shomei approval). Who vouches
+stands beside the decision.`
+
+func (a *app) releaseCommand() *cobra.Command {
+	var why string
+	cmd := &cobra.Command{
+		Use: "release ID --why TEXT", Short: "保留の届け出を、その時刻のまま判定する、ふたりで (decide a held claim as of its clock, by two operators)", Long: releaseHelp,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			orders, done, err := a.orders(cmd, itself)
+			if err != nil {
+				return err
+			}
+			defer done()
+			asked, err := orders.AskRelease(cmd.Context(), args[0], why)
+			if err == nil {
+				a.tellAsked(cmd.OutOrStdout(), orders, asked)
+			}
+			return err
+		},
+	}
+	whyFlag(cmd, &why)
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -124,4 +125,36 @@ func (a *app) done(done bool, canJa, can, didJa, did string) string {
 		return a.Say(didJa, did)
 	}
 	return a.Say(canJa, can)
+}
+
+const closeHelp = `失われたコミットがあり、どの控えにもない履歴を閉じます。ひとりが求め、別のひとりが承認します(shomei approval)。読めなかったバイトは、入るかぎり命令とともに記録に残ります。
+履歴の鎖は切れたままで、続きは書かれません。その人の、終わったことが読めない電子証明書は、失効リストに載ります。fsck と healthz は、閉じたものを異常とはしません。
+Closes a history that lost a commit which no copy holds: one operator asks, another approves (shomei approval). The unreadable bytes
+stay in the log with the order, as far as they fit. The chain stays broken, and nothing is appended to it. Certificates of the person
+that nothing readable has ended go on the revocation lists. fsck and healthz list it as closed, and alarm about it no more.`
+
+func (a *app) closeCommand() *cobra.Command {
+	var why string
+	cmd := &cobra.Command{
+		Use: "close KIND/ID --why TEXT", Short: "失われたところのある履歴を閉じる、ふたりで (close a history that lost a commit, by two operators)", Long: closeHelp,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			kind, id, _ := strings.Cut(args[0], "/")
+			if !slices.Contains(events.Kinds, kind) || !events.ValidID(id) {
+				return cli.Usage("%q is not KIND/ID: KIND is one of %s", args[0], strings.Join(events.Kinds, ", "))
+			}
+			orders, done, err := a.orders(cmd, itself)
+			if err != nil {
+				return err
+			}
+			defer done()
+			asked, err := orders.AskClosing(cmd.Context(), kind, id, why)
+			if err == nil {
+				a.tellAsked(cmd.OutOrStdout(), orders, asked)
+			}
+			return err
+		},
+	}
+	whyFlag(cmd, &why)
+	return cmd
 }

@@ -26,7 +26,7 @@ func (a *app) reportCommand() *cobra.Command {
 }
 
 // reporting holds the flags of every report.
-type reporting struct{ office, officer, record string }
+type reporting struct{ office, officer, record, why string }
 
 func (r *reporting) bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&r.office, "office", "", "届け出のあった役所 (office where it was told)")
@@ -52,10 +52,14 @@ func (a *app) report(cmd *cobra.Command, r reporting, role, subscriber string, c
 	}
 	defer done()
 	reported, err := orders.Report(cmd.Context(), hub.Report{
-		Role: role, Office: r.office, Subscriber: subscriber, Fact: fact, Record: record,
+		Role: role, Office: r.office, Subscriber: subscriber, Fact: fact, Record: record, Why: r.why,
 	})
 	if err != nil {
 		return err
+	}
+	if reported.Asked != nil {
+		a.tellAsked(cmd.OutOrStdout(), orders, *reported.Asked)
+		return nil
 	}
 	for _, e := range reported.Events {
 		fmt.Fprintf(cmd.OutOrStdout(), "%-26s %s\n", e.Name, strings.Join(e.Rules, " "))
@@ -131,7 +135,7 @@ func (a *app) reportOrderCommand() *cobra.Command {
 	var r reporting
 	var serials []string
 	cmd := &cobra.Command{
-		Use: "order SUBSCRIBER certificate-error|ca-compromise --serial N", Short: "職権による失効 (the authority itself revokes)",
+		Use: "order SUBSCRIBER certificate-error|ca-compromise --serial N", Short: "職権による失効、ふたりで (the authority itself revokes, by two operators)",
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reason, known := orderReasons[args[1]]
@@ -151,6 +155,7 @@ func (a *app) reportOrderCommand() *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&serials, "serial", nil, "シリアル番号。10進か、0x の16進 (serial numbers, decimal or 0x hexadecimal)")
 	_ = cmd.MarkFlagRequired("serial") // defined on the line above
+	cmd.Flags().StringVar(&r.why, "why", "", "理由、1行。封をして記録される。ふたりで出すときに要る (reason, one line, sealed in the log; needed but in a trial)")
 	r.bind(cmd)
 	return cmd
 }

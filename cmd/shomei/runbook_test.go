@@ -102,7 +102,8 @@ func writes(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// harm ID flips a bit in the first record of the log that names an id, behind the name.
+// harm ID [lost] flips a bit in the first record of the log that names an id, behind the name; with lost, so many that nothing proves
+// what stood there.
 func harm(ts *testscript.TestScript, _ bool, args []string) {
 	files, err := filepath.Glob(filepath.Join(ts.Getenv("SHOMEI_HUB_DATA"), "nats/jetstream/*/streams/shomei-log-*/msgs/1.blk"))
 	ts.Check(err)
@@ -116,6 +117,9 @@ func harm(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("the log names no %s", args[0])
 	}
 	block[at+len(args[0])+200] ^= 4
+	if len(args) > 1 {
+		copy(block[at+len(args[0])+200:], strings.Repeat("lost", 16))
+	}
 	ts.Check(os.WriteFile(files[0], block, 0o600))
 }
 
@@ -126,7 +130,7 @@ unit=$2
 case "$1 $2" in
 "start shomei")
 	mkdir -p "$SHOMEI_HUB_DATA"
-	if [ -e "$WORK/etc/shomei/shomei.toml" ]; then set -- --config "$WORK/etc/shomei/shomei.toml"; else set -- --port 0 --console :0; fi
+	if [ -e "$WORK/etc/shomei/shomei.toml" ]; then set -- --config "$WORK/etc/shomei/shomei.toml"; else at=${HUBAT:-0}; set -- --port "${at##*:}" --console :0; fi
 	setsid shomei all "$@" --any-clock >>"$WORK/$unit.log" 2>&1 &
 	echo $! >"$WORK/$unit.pid" ;;
 "start shomei-agent")

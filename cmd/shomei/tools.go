@@ -39,7 +39,11 @@ func (a *app) logCommand() *cobra.Command {
 				return cli.Usage("%q is not KIND/ID: KIND is one of %s, for example authority/sign",
 					args[0], strings.Join(events.Kinds, ", "))
 			}
-			if err := by.check(open); err != nil {
+			credited, err := a.credited()
+			if err == nil {
+				err = by.check(open, credited != "")
+			}
+			if err != nil {
 				return err
 			}
 			h, err := a.attachLog(cmd.Context())
@@ -58,11 +62,14 @@ func (a *app) logCommand() *cobra.Command {
 			if kind == events.KindSubscriber {
 				look.About, look.Subscriber = "", id
 			}
+			var file dossier.Dossier
 			if open { // before anything is printed: it may be refused
-				if err := h.OpenVault(cmd.Context()); err != nil {
+				keys, err := a.mayOpen(cmd, h, by, kind, id)
+				if keys == nil || err != nil {
 					return err
 				}
-				look.Purpose, look.Classes = "sealed fields opened", openedBy(h, id, history)
+				file = dossier.Of(keys, id, history)
+				look.Purpose, look.Classes = "sealed fields opened", openedBy(file)
 			}
 			if open || kind == events.KindSubscriber {
 				if err := a.recordLook(cmd, h, by, look); err != nil {
@@ -72,13 +79,13 @@ func (a *app) logCommand() *cobra.Command {
 			if err := printHistory(cmd.OutOrStdout(), history, asJSON); err != nil || !open {
 				return err
 			}
-			return openSealed(cmd, h, id, history)
+			return openSealed(cmd, file)
 		},
 	}
-	cmd.Flags().BoolVar(&open, "open", false, "open sealed fields as well (needs the hub's keys, and that no hub runs on them)")
+	cmd.Flags().BoolVar(&open, "open", false, "封をされた欄も開く。ふたりで (open sealed fields as well, by two operators)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a commit")
 	by.bind(cmd)
-	cmd.AddCommand(a.repairCommand())
+	cmd.AddCommand(a.repairCommand(), a.closeCommand())
 	return cmd
 }
 
@@ -105,15 +112,36 @@ func printHistory(out io.Writer, history []eventlog.Record, asJSON bool) error {
 	return nil
 }
 
+// mayOpen returns what opens the sealed fields of a history: the vault's service, once another operator has approved it, or in a trial
+// the vault of a centre that is stopped. It returns nil if the opening was asked for now, or waits, and says so.
+func (a *app) mayOpen(cmd *cobra.Command, h *hub.Parts, by looker, kind, id string) (dossier.Keys, error) {
+	if !h.Credited() && h.Directory.Trial() {
+		err := h.OpenVault(cmd.Context())
+		return h.Vault, err
+	}
+	orders, err := h.By(by.officer)
+	if err != nil {
+		return nil, err
+	}
+	one, may, err := orders.AskOpening(cmd.Context(), kind, id, by.why)
+	switch {
+	case err != nil:
+		return nil, err
+	case may:
+		return h.Sealed(), nil
+	}
+	a.tellAsked(cmd.ErrOrStderr(), orders, one)
+	return nil, cli.Exit(cli.TryLater, fmt.Errorf("%s", a.Say("承認されたら、同じ命令をもう一度", "give the same command again once it is approved")))
+}
+
 // openedBy lists the record classes that openSealed opens of a history.
-func openedBy(h *hub.Parts, id string, history []eventlog.Record) []string {
-	return slices.DeleteFunc(dossier.Of(h.Vault, id, history).Classes(), func(class string) bool { return class == vault.Certificate })
+func openedBy(file dossier.Dossier) []string {
+	return slices.DeleteFunc(file.Classes(), func(class string) bool { return class == vault.Certificate })
 }
 
 // openSealed prints the sealed parts of a history, for a holder of the keys: a subscriber's record and contact, what
 // people wrote in their own words, and a quarantined claim.
-func openSealed(cmd *cobra.Command, h *hub.Parts, id string, history []eventlog.Record) error {
-	file := dossier.Of(h.Vault, id, history)
+func openSealed(cmd *cobra.Command, file dossier.Dossier) error {
 	show := func(what string, value any, err error) error {
 		if errors.Is(err, dossier.ErrNotFound) {
 			return nil

@@ -14,6 +14,7 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/order"
 )
 
 // The places where something is shown, but for the counters: commands, and the console's pages.
@@ -22,6 +23,8 @@ const (
 	State   = "state"
 	Export  = "export"
 	Console = "console"
+	// Approval is where an operator reads why another has given an order.
+	Approval = "approval"
 )
 
 // ID returns the id of the access history of an officer, or of somebody known only by the place where they look.
@@ -83,9 +86,17 @@ type Look struct {
 	About   string   `json:"about,omitempty"`
 	Classes []string `json:"classes,omitempty"`
 	What    string   `json:"what"`
-	// History and Revision are where it stands, for who opens the reason.
+	// History and Revision are where it stands, for who opens the reason: the id of an access history, or KIND/ID.
 	History  string `json:"history"`
 	Revision uint64 `json:"revision"`
+}
+
+// Reason returns the history in which the reason of the look stands, as KIND/ID.
+func (l Look) Reason() string {
+	if strings.Contains(l.History, "/") {
+		return l.History
+	}
+	return events.KindAccess + "/" + l.History
 }
 
 // Query chooses looks; what is empty chooses all.
@@ -104,16 +115,21 @@ func (q Query) covers(l Look) bool {
 // error, which comes beside the others.
 func Looks(ctx context.Context, log *eventlog.Log, q Query) (list []Look, err error) {
 	var bad []error
-	err = log.Scan(ctx, nil, []string{events.KindAccess}, func(r eventlog.Record, err error) error {
+	asked := make(map[string]string)
+	err = log.Scan(ctx, nil, []string{events.KindAccess, events.KindApproval}, func(r eventlog.Record, err error) error {
 		if err == nil {
 			err = log.Verify(r)
 		}
 		if err != nil {
-			bad = append(bad, fmt.Errorf("the access history %s: %w", r.ID, err))
+			bad = append(bad, fmt.Errorf("the history %s/%s: %w", r.Kind, r.ID, err))
 			return nil
 		}
 		for _, e := range r.Commit.GetEvents() {
-			if l := lookOf(r, e); q.covers(l) {
+			l := lookOf(r, e)
+			if r.Kind == events.KindApproval && !l.atDisclosure(r, e, asked) {
+				continue
+			}
+			if q.covers(l) {
 				list = append(list, l)
 			}
 		}
@@ -136,6 +152,8 @@ func lookOf(r eventlog.Record, e *events.Event) Look {
 		if b.GetPlace() != "" {
 			l.Place = b.GetPlace()
 		}
+	case *events.OrderAsked, *events.OrderApproved:
+		l.Place, l.History = Export, events.KindApproval+"/"+r.ID
 	case *events.DisclosureAsked:
 		l.Person, l.What, l.Place = b.GetSubscriber(), "disclosure asked", Export
 	case *events.DisclosureReleased:
@@ -144,6 +162,24 @@ func lookOf(r eventlog.Record, e *events.Event) Look {
 		l.What = events.Name(e)
 	}
 	return l
+}
+
+// atDisclosure completes a look from a history of operators' orders and reports whether it is one: whoever asks for a disclosure, or
+// approves it, looks at the person. Asked has the person of each disclosure that was asked for.
+func (l *Look) atDisclosure(r eventlog.Record, e *events.Event, asked map[string]string) bool {
+	key := func(revision uint64) string { return fmt.Sprintf("%s.%d", r.ID, revision) }
+	switch b := events.BodyOf(e).(type) {
+	case *events.OrderAsked:
+		kind, person, _ := strings.Cut(b.GetTarget(), "/")
+		if order.Act(b.GetAct()) != order.Disclosure || kind != events.KindSubscriber {
+			return false
+		}
+		asked[key(r.Commit.GetRevision())] = person
+		l.Person, l.What = person, "disclosure asked"
+	case *events.OrderApproved:
+		l.Person, l.What = asked[key(b.GetOrder())], "disclosure released"
+	}
+	return l.Person != ""
 }
 
 // Around is how far from a look an act may be that explains it.

@@ -121,29 +121,3 @@ func TestALookThatIsNotRecordedIsAnError(t *testing.T) {
 		t.Errorf("a look that nobody has recorded: %v", err)
 	}
 }
-
-// TestADisclosureTakesTwoAndLapses walks what either officer and a third may do, and when.
-func TestADisclosureTakesTwoAndLapses(t *testing.T) {
-	asked := time.Date(2026, 11, 30, 16, 0, 0, 0, civil.Tokyo)
-	if got := access.LapseOf(asked); !civil.Of(got).Before(civil.New(2026, 12, 2)) || civil.Of(got) != civil.New(2026, 12, 1) {
-		t.Fatalf("it lapses at %s", got)
-	}
-	d := access.Disclosure{Person: "p", AskedBy: "1", Asked: asked, Lapses: access.LapseOf(asked)}
-	released := d
-	released.ReleasedBy = "2"
-	for name, got := range map[string]struct{ got, want error }{
-		"the asker releases":        {d.Releasable("1", asked), access.ErrSamePerson},
-		"another releases":          {d.Releasable("2", asked), nil},
-		"another releases too late": {d.Releasable("2", d.Lapses.Add(time.Millisecond)), access.ErrLapsed},
-		"before the release":        {d.Opens("1", asked), access.ErrNotReleased},
-		"the asker opens":           {released.Opens("1", asked), nil},
-		"the second opens":          {released.Opens("2", asked), nil},
-		"a third opens":             {released.Opens("3", asked), access.ErrOtherPerson},
-		"nobody opens":              {released.Opens("", asked), access.ErrOtherPerson},
-		"opened too late":           {released.Opens("1", d.Lapses.Add(time.Millisecond)), access.ErrLapsed},
-	} {
-		if !errors.Is(got.got, got.want) || got.want == nil && got.got != nil {
-			t.Errorf("%s: %v, want %v", name, got.got, got.want)
-		}
-	}
-}

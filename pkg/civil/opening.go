@@ -120,6 +120,20 @@ func closedDay(d Date) RuleID {
 	return ""
 }
 
+// WorkingDay reports whether d is a day on which public offices work: no Saturday or Sunday, no holiday, and not in the year-end
+// closing.
+func WorkingDay(d Date) bool {
+	return d.Weekday() != time.Saturday && d.Weekday() != time.Sunday && closedDay(d) == ""
+}
+
+// NextWorkingDay returns the first working day after d.
+func NextWorkingDay(d Date) Date {
+	for d = d.AddDays(1); !WorkingDay(d); {
+		d = d.AddDays(1)
+	}
+	return d
+}
+
 // YearEnd reports whether d lies in the year-end closing, 29 December to
 // 3 January (law.md 11.1).
 func YearEnd(d Date) bool {

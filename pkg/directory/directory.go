@@ -33,6 +33,7 @@ type Directory struct {
 	retired     map[string][]retirement
 	aside       map[string]Aside
 	approvals   map[string]Approval
+	orders      map[orderKey]Order
 	readers     []FeedReader
 	trial       bool                        // simulated, or a demonstration
 	opened      uint64                      // the revision that says so
@@ -62,6 +63,7 @@ func Open(ctx context.Context, log *eventlog.Log) (*Directory, error) {
 	d := &Directory{
 		taken: make(map[commit]struct{}), offices: make(map[string][]definition), counters: make(map[string][]enrolment),
 		retired: make(map[string][]retirement), aside: make(map[string]Aside), officers: make(map[string]*officer.History), approvals: make(map[string]Approval),
+		orders:    make(map[orderKey]Order),
 		revisions: make(map[string]uint64), unreadable: make(map[string]error),
 	}
 	return d, d.Refresh(ctx, log)
@@ -213,6 +215,8 @@ func (d *Directory) take(r eventlog.Record) error {
 			d.approvals[r.ID] = given
 		case *events.ApprovalRefused, *events.ApprovalWithdrawn, *events.ApprovalLapsed:
 			d.approvals[r.ID] = Approval{ID: r.ID, over: true}
+		case *events.OrderAsked, *events.OrderApproved, *events.OrderLapsed, *events.OrderCarriedOut:
+			d.takeOrder(r, e)
 		default:
 			continue
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"shomei/events"
+	"shomei/pkg/eventlog/blocks"
 )
 
 // MayPublish lists the subjects that a writer and follower of the log publishes to, besides those for reading.
@@ -92,6 +93,8 @@ type Config struct {
 	// Gaps is the folder in which the server's start lists what is known to be missing (pkg/eventlog/blocks). Without
 	// it an incomplete stream is not served.
 	Gaps string
+	// KnownGaps returns what is known to be missing in a stream, for a process that does not reach that folder; nil: Gaps says so.
+	KnownGaps func(ctx context.Context, stream string) (blocks.Gaps, error)
 	// Clock returns the time; nil: time.Now.
 	Clock func() time.Time
 	// Logger receives warnings; nil: slog.Default.

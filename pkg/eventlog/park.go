@@ -39,8 +39,8 @@ type Parked struct {
 
 // Err returns what is wrong and what to do next. It wraps ErrParked.
 func (p Parked) Err() error {
-	return fmt.Errorf("%s/%s lost a commit at %s sequence %d (%s); restore it with shomei log repair %s/%s --copy FOLDER; its remains are kept as evidence %s: %w",
-		p.Kind, p.ID, p.Stream, p.Sequence, p.Why, p.Kind, p.ID, p.Evidence, ErrParked)
+	return fmt.Errorf("%[1]s/%[2]s lost a commit at %[3]s sequence %[4]d (%[5]s); restore it with shomei log repair %[1]s/%[2]s --copy FOLDER or, if no copy holds it, close it with shomei log close %[1]s/%[2]s; its remains are kept as evidence %[6]s: %[7]w",
+		p.Kind, p.ID, p.Stream, p.Sequence, p.Why, p.Evidence, ErrParked)
 }
 
 // Parked lists the aggregates that lost commits to damage.
@@ -54,6 +54,27 @@ func (l *Log) Parked() []Parked {
 		s.mu.Unlock()
 	}
 	return all
+}
+
+// Readable returns the commits of an aggregate that can be read and believed, each by itself, whatever is lost between them: the last
+// word about one that is parked. Nothing may be decided on them.
+func (l *Log) Readable(ctx context.Context, kind, id string) ([]Record, error) {
+	t, err := l.target(kind, id)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := l.LastSequences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var records []Record
+	err = l.scanStream(ctx, t.stream, 0, ends[t.stream.name], []string{kind}, func(r Record, err error) error {
+		if r.Kind == kind && r.ID == id && err == nil && l.Verify(r) == nil {
+			records = append(records, r)
+		}
+		return nil
+	})
+	return records, err
 }
 
 // parkedBy returns the aggregates that a gap may belong to: none if what was removed never was a commit.

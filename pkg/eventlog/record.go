@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nkeys"
@@ -48,6 +49,18 @@ type trusted struct {
 	retired time.Time
 	// holder is the officer whose key it is, user by which key of NATS; empty: a service's.
 	holder, user string
+	// pairs: it may not write what two operators order.
+	pairs bool
+}
+
+// alone returns an error if one of the events takes two operators, and this is the key of one who can't order it alone.
+func (w trusted) alone(list []*events.Event) error {
+	for _, e := range list {
+		if name := events.Name(e); w.pairs && slices.Contains(paired, name) {
+			return fmt.Errorf("%s takes two operators, and this is the key of one", name)
+		}
+	}
+	return nil
 }
 
 // speaksFor returns an error unless the writer may say that this actor acted, and a second one approved. An officer's key says so
@@ -65,6 +78,9 @@ func (w trusted) forbids(r Record) error {
 		return err
 	}
 	if err := w.speaksFor(r.Commit.GetActor(), r.Commit.GetSecondOfficer()); err != nil {
+		return err
+	}
+	if err := w.alone(r.Commit.GetEvents()); err != nil {
 		return err
 	}
 	if !w.retired.IsZero() && r.Time.After(w.retired) {

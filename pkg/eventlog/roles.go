@@ -92,7 +92,7 @@ var rights = map[string]right{
 	"SubscriberTakenIn":           {events.KindSubscriber, []Role{RoleRA}},
 	"TakenInClosed":               {events.KindSubscriber, []Role{RoleRA}},
 	"TakenInGivenUp":              {events.KindSubscriber, []Role{RoleRA}},
-	"ErasureOrdered":              {events.KindSubscriber, []Role{RoleOperator}},
+	"ErasureOrdered":              {events.KindSubscriber, []Role{RoleOperator, RoleRA}},
 	"RequestRefused":              {events.KindSubscriber, []Role{RoleRA, RoleOperator}},
 	"CardSuspended":               {events.KindSubscriber, deciders},
 	"UnblockAuthorized":           {events.KindSubscriber, []Role{RoleRA}},
@@ -104,7 +104,7 @@ var rights = map[string]right{
 	"OfficeDefined":      {events.KindOffice, []Role{RoleOperator}},
 	"CounterEnrolled":    {events.KindOffice, []Role{RoleOperator}},
 	"CounterRetired":     {events.KindOffice, []Role{RoleOperator}},
-	"CounterHeadAdopted": {events.KindOffice, []Role{RoleOperator}},
+	"CounterHeadAdopted": {events.KindOffice, []Role{RoleOperator, RoleRA}},
 
 	"OfficerEnrolled":     {events.KindOffice, []Role{RoleOperator, RoleRA}},
 	"OfficerRetired":      {events.KindOffice, []Role{RoleOperator, RoleRA}},
@@ -138,7 +138,7 @@ var rights = map[string]right{
 	"DisclosureReleased": {events.KindAccess, []Role{RoleOperator}},
 
 	"FactQuarantined":    {events.KindQuarantine, []Role{RoleRA}},
-	"QuarantineResolved": {events.KindQuarantine, []Role{RoleOperator}},
+	"QuarantineResolved": {events.KindQuarantine, []Role{RoleOperator, RoleRA}},
 	"ClaimHeld":          {events.KindQuarantine, []Role{RoleRA}},
 
 	"ApprovalAsked":     {events.KindApproval, []Role{RoleRA}},
@@ -146,7 +146,18 @@ var rights = map[string]right{
 	"ApprovalRefused":   {events.KindApproval, []Role{RoleRA}},
 	"ApprovalWithdrawn": {events.KindApproval, []Role{RoleRA}},
 	"ApprovalLapsed":    {events.KindApproval, []Role{RoleRA}},
+
+	"OrderAsked":      {events.KindApproval, []Role{RoleOperator}},
+	"OrderApproved":   {events.KindApproval, []Role{RoleOperator}},
+	"OrderRefused":    {events.KindApproval, []Role{RoleOperator}},
+	"OrderWithdrawn":  {events.KindApproval, []Role{RoleOperator}},
+	"OrderLapsed":     {events.KindApproval, []Role{RoleRA}},
+	"OrderCarriedOut": {events.KindApproval, []Role{RoleRA}},
 }
+
+// paired lists the events that a key enrolled with pairs may not write, although its role may: two operators order them, and the ra
+// carries the order out.
+var paired = []string{"ErasureOrdered", "CounterHeadAdopted", "FoundCertificateRevoked"}
 
 // writable is rights by role: the events that each may write, with their kinds of aggregate.
 var writable = func() map[Role]map[string]string {

@@ -114,7 +114,7 @@ func (l *Log) checkLayout(ctx context.Context) error {
 }
 
 func (l *Log) openStream(ctx context.Context, i int, s *stream) error {
-	if gaps, err := l.readGaps(s); err != nil || gaps.Withheld != "" {
+	if gaps, err := l.readGaps(ctx, s); err != nil || gaps.Withheld != "" {
 		return err // a withheld stream exists where the server does not see it: comparing it says why
 	}
 	want := l.streamConfig(i)
@@ -143,7 +143,10 @@ func (l *Log) gone(s *stream, sequence uint64) error {
 		s.name, sequence, l.markPath(s.name), ErrBehindMark)
 }
 
-func (l *Log) readGaps(s *stream) (blocks.Gaps, error) {
+func (l *Log) readGaps(ctx context.Context, s *stream) (blocks.Gaps, error) {
+	if l.config.KnownGaps != nil {
+		return l.config.KnownGaps(ctx, s.name)
+	}
 	if l.config.Gaps == "" {
 		return blocks.Gaps{}, nil
 	}
@@ -243,7 +246,7 @@ func (l *Log) compare(ctx context.Context, s *stream) error {
 	ctx, cancel := l.asking(ctx)
 	defer cancel()
 	var err error
-	if s.gaps, err = l.readGaps(s); err != nil {
+	if s.gaps, err = l.readGaps(ctx, s); err != nil {
 		return err
 	}
 	if s.gaps.Withheld != "" {

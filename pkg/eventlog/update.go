@@ -87,6 +87,9 @@ func (l *Log) mayWrite(kind, id string, env Envelope, decided []*events.Event) e
 	if err := w.speaksFor(env.Actor, env.SecondOfficer); err != nil {
 		return fmt.Errorf("%w: %w", err, ErrConfig)
 	}
+	if err := w.alone(decided); err != nil {
+		return fmt.Errorf("%w: %w", err, ErrConfig)
+	}
 	if err := l.role.forbids(kind, id, env.Counter, decided); err != nil {
 		return &ParkError{Kind: kind, ID: id, Err: fmt.Errorf("%w: %w", err, ErrConfig)} // it would be so each time
 	}

@@ -122,7 +122,7 @@ func (t trust) enrolled(records []Record) trust {
 				key, err := nkeys.Decode(nkeys.PrefixByteUser, []byte(body.GetPublicKey()))
 				if _, known := set.writers[body.GetPublicKey()]; err == nil && !known && body.GetRole() != string(RoleRoot) {
 					// A role of a newer program may write nothing here.
-					set.writers[body.GetPublicKey()] = trusted{key: key, role: Role(body.GetRole()), holder: body.GetHolder(), user: body.GetUser()}
+					set.writers[body.GetPublicKey()] = trusted{key: key, role: Role(body.GetRole()), holder: body.GetHolder(), user: body.GetUser(), pairs: body.GetPairs()}
 				}
 			case *events.WriterRetired:
 				if w, known := set.writers[body.GetPublicKey()]; known && w.role != RoleRoot && w.retired.IsZero() {

@@ -149,8 +149,10 @@ func Revoke(
 		}
 		revoked := events.FoundCertificateRevoked{Serial: r.Serial, Reason: r.Reason, NotAfterMs: max(r.NotAfterMs, before.NotAfterMs)}
 		sealer.Revision = revision
-		if revoked.SealedWhy, err = sealer.Remark(why); err != nil {
-			return nil, err
+		if why != "" { // the order of two operators has it otherwise
+			if revoked.SealedWhy, err = sealer.Remark(why); err != nil {
+				return nil, err
+			}
 		}
 		return append(decided, events.New(&revoked)), nil
 	})

@@ -454,7 +454,7 @@ var elsewhere = []string{
 	"CardClaimed", "CardRetired", "CardOpened", "CardKeyMade", "CardKeyOrdered", "MasterKeyChanged", "ProgramUserRevoked", "OfficeDefined", "CounterEnrolled", "CounterRetired", "CounterHeadAdopted",
 	"LogOpened", "GenerationActivated", "BlockLeased", "CrlPublished", "CertificateFound", "RevocationFound", "FoundCertificateRevoked", "VaultRecorded", "WriterEnrolled", "WriterRetired", "RecordOpened", "DisclosureAsked", "DisclosureReleased",
 	"FactQuarantined", "QuarantineResolved", "ClaimHeld", "OfficerEnrolled", "OfficerRetired", "OfficerInvited", "PasskeyEnrolled", "PasskeyRetired", "SignaturesRequired", "FourEyesDefined",
-	"SignInRefused", "OfficerClaimRefused", "ApprovalAsked", "ApprovalGiven", "ApprovalRefused", "ApprovalWithdrawn", "ApprovalLapsed", "FeedReaderEnrolled", "FeedReaderRetired",
+	"SignInRefused", "OfficerClaimRefused", "ApprovalAsked", "ApprovalGiven", "ApprovalRefused", "ApprovalWithdrawn", "ApprovalLapsed", "OrderAsked", "OrderApproved", "OrderRefused", "OrderWithdrawn", "OrderLapsed", "OrderCarriedOut", "FeedReaderEnrolled", "FeedReaderRetired",
 }
 
 // Every event of the catalogue is in the table, except those of other aggregates.

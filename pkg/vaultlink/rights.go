@@ -34,9 +34,10 @@ type Right struct {
 // rights bounds what a stolen key opens. A role that isn't here gets nothing.
 var rights = []Right{
 	// The ra records people, their bytes to be signed, and claims that it puts aside. It compares a person's record,
-	// certifies from it, and checks a smartphone's application by the card's certificate. It reads no contact.
+	// certifies from it, checks a smartphone's application by the card's certificate, and decides claims that were held once two
+	// operators release them. It reads no contact.
 	{eventlog.RoleRA, Seal, []string{vault.Identity, vault.Certificate, vault.Contact, vault.Operations}},
-	{eventlog.RoleRA, Open, []string{vault.Identity, vault.Certificate}},
+	{eventlog.RoleRA, Open, []string{vault.Identity, vault.Certificate, vault.Operations}},
 	{eventlog.RoleRA, Renew, []string{vault.Identity, vault.Certificate, vault.Contact}},
 	// It finds persons for the counters.
 	{eventlog.RoleRA, Find, []string{vault.Identity}},
@@ -49,8 +50,8 @@ var rights = []Right{
 	{eventlog.RoleNotifier, Open, []string{vault.Identity, vault.Contact}},
 	// Officers say why they order something.
 	{eventlog.RoleOperator, Seal, []string{vault.Operations}},
-	// An officer has everything opened that is held on a person, once another officer has released it (ServerConfig.Disclosed).
-	{eventlog.RoleOperator, Open, []string{vault.Identity, vault.Certificate, vault.Contact}},
+	// An operator has what is sealed opened once another operator has approved it (ServerConfig.Disclosed).
+	{eventlog.RoleOperator, Open, []string{vault.Identity, vault.Certificate, vault.Contact, vault.Operations}},
 	// Fsck holds the log against the vault.
 	{eventlog.RoleOperator, Look, []string{vault.Identity, vault.Certificate, vault.Contact, vault.Operations}},
 }

@@ -17,14 +17,14 @@ import (
 // mayDo is what each role does today, written down once more.
 var mayDo = strings.Fields(`
 	ra/seal/identity ra/seal/certificate ra/seal/contact ra/seal/operations
-	ra/open/identity ra/open/certificate
+	ra/open/identity ra/open/certificate ra/open/operations
 	ra/renew/identity ra/renew/certificate ra/renew/contact
 	ra/find/identity
 	issuer/seal/certificate issuer/open/certificate
 	dispatcher/open/certificate dispatcher/open/operations
 	notifier/open/identity notifier/open/contact
 	operator/seal/operations
-	operator/open/identity operator/open/certificate operator/open/contact
+	operator/open/identity operator/open/certificate operator/open/contact operator/open/operations
 	operator/look/identity operator/look/certificate operator/look/contact operator/look/operations
 `)
 

@@ -148,7 +148,7 @@ func TestHeldClaimsAreShown(t *testing.T) {
 	must(t, err)
 	claim := centre.claim("ApplicationReceived")
 	must(t, centre.hub.Send(t.Context(), &events.Downlink{
-		Id: "answer/" + claim.GetId(), Counter: desk,
+		Id: "held/" + claim.GetId(), Counter: desk,
 		Body: &events.Downlink_Answer{Answer: &events.Answer{
 			Claim: claim.GetId(), Refusals: []string{"claim.held"}, Held: &events.HeldReceipt{
 				Reason:  events.HeldReason_HELD_REASON_OLDER,
@@ -167,6 +167,13 @@ func TestHeldClaimsAreShown(t *testing.T) {
 	want(t, page, "保留", "2026-11-17 10:00")
 	if told := statusOf(t, url); told["held"] != float64(1) {
 		t.Errorf("/api/status: %v", told)
+	}
+	must(t, centre.hub.Send(t.Context(), &events.Downlink{ // two operators have released it
+		Id: "answer/" + claim.GetId(), Counter: desk, Body: &events.Downlink_Answer{Answer: &events.Answer{Claim: claim.GetId(), Accepted: true}},
+	}))
+	reach(t, counter, procedure, agent.StageAccepted)
+	if n := counter.Held(); n != 0 {
+		t.Errorf("%d claims are held once it was released", n)
 	}
 }
 

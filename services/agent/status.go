@@ -383,8 +383,14 @@ func (s *Status) setReceipt(claim *events.Claim) {
 // claims update what is known of the certificates and the card.
 func (c *Counter) foldAnswer(p *procedure, d *events.Downlink) {
 	a, s := d.GetAnswer(), &p.status
-	if a.GetHeld() != nil {
+	switch {
+	case a.GetHeld() != nil:
 		c.held[a.GetClaim()] = a.GetHeld()
+	case c.held[a.GetClaim()] != nil: // two operators have released it
+		delete(c.held, a.GetClaim())
+		if a.GetClaim() == p.opened && s.Stage == StageRefused {
+			s.Stage, s.Answer = StagePending, nil
+		}
 	}
 	s.Subscriber = cmp.Or(d.GetSubscriber(), s.Subscriber)
 	if a.GetClaim() != p.opened {

@@ -106,10 +106,10 @@ func (d *Dispatcher) answerQuarantined(r eventlog.Record) (*events.Downlink, err
 		if quarantined == nil && held == nil || c.GetCounter() == "" || d.tooOld(c) {
 			continue
 		}
-		refusals := []string{regime.ClaimQuarantined}
+		refusals, word := []string{regime.ClaimQuarantined}, "answer"
 		switch {
-		case held != nil:
-			refusals = []string{regime.ClaimHeld}
+		case held != nil: // which is not the last word: two operators may release it
+			refusals, word = []string{regime.ClaimHeld}, "held"
 		case quarantined.Reason != "":
 			refusals = append(refusals, regime.OfficerRefused(quarantined.Reason))
 		}
@@ -125,7 +125,7 @@ func (d *Dispatcher) answerQuarantined(r eventlog.Record) (*events.Downlink, err
 			}
 		}
 		return &events.Downlink{
-			Id: "answer/" + id, Counter: c.Counter, IssuedMs: d.Clock().UnixMilli(),
+			Id: word + "/" + id, Counter: c.Counter, IssuedMs: d.Clock().UnixMilli(),
 			Body: &events.Downlink_Answer{Answer: &events.Answer{
 				Claim: id, Refusals: refusals, Held: held.GetReceipt(),
 			}},

@@ -15,6 +15,7 @@ import (
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/natstest"
+	"shomei/pkg/order"
 	"shomei/pkg/vault"
 	"shomei/services/eraser"
 	"shomei/services/servicetest"
@@ -38,16 +39,16 @@ func follow(w *servicetest.World, e *eraser.Eraser) {
 	w.T.Cleanup(func() { cancel(); servicetest.Check(w.T, <-done) })
 }
 
-func order(w *servicetest.World, subscriber, class string) eraser.Ordered {
+func ordered(w *servicetest.World, subscriber, class string) order.Ordered {
 	w.T.Helper()
-	ordered, err := eraser.Order{
+	done, err := order.ErasureOrder{
 		Subscriber: subscriber, Class: class, Number: "令和8年第12号 佐藤",
 		Envelope: eventlog.Envelope{
 			CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "0042"},
 		},
 	}.Decide(w.T.Context(), w.As(eventlog.RoleOperator), w.Vault)
 	servicetest.Check(w.T, err)
-	return ordered
+	return done
 }
 
 func status(w *servicetest.World, v *vault.Vault, subscriber, class string, version uint32) vault.Status {
@@ -77,7 +78,7 @@ func TestErasureIsCommittedBeforeKeyIsDestroyed(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	follow(w, newEraser(w, w.Vault))
-	refused := order(w, l.Subscriber, vault.Identity)
+	refused := ordered(w, l.Subscriber, vault.Identity)
 	if refused.New || refused.Before || len(refused.Retentions) != 3 || w.Count(l.Subscriber, "RequestRefused") != 1 {
 		t.Fatalf("while every period runs: %+v, %v", refused, w.Events(l.Subscriber))
 	}
@@ -89,7 +90,7 @@ func TestErasureIsCommittedBeforeKeyIsDestroyed(t *testing.T) {
 		}
 	}
 	w.Clock.Set("2035-01-16 10:00")
-	if done := order(w, l.Subscriber, vault.Identity); !done.New {
+	if done := ordered(w, l.Subscriber, vault.Identity); !done.New {
 		t.Fatalf("when every period is over: %+v", done)
 	}
 	natstest.Wait(t, 20*time.Second, "the end of the key", func() bool { return w.Count(l.Subscriber, "KeyDestroyed") == 1 })
@@ -99,7 +100,7 @@ func TestErasureIsCommittedBeforeKeyIsDestroyed(t *testing.T) {
 	if len(w.State(l.Subscriber).Obligations) > 0 {
 		t.Errorf("still owed: %v", w.State(l.Subscriber).Obligations)
 	}
-	if again := order(w, l.Subscriber, vault.Identity); again.New || !again.Before || w.Count(l.Subscriber, "ErasureOrdered") != 1 {
+	if again := ordered(w, l.Subscriber, vault.Identity); again.New || !again.Before || w.Count(l.Subscriber, "ErasureOrdered") != 1 {
 		t.Errorf("ordered again: %+v", again)
 	}
 	commit := w.History(events.KindSubscriber, l.Subscriber)
@@ -116,10 +117,10 @@ func TestErasureIsCommittedBeforeKeyIsDestroyed(t *testing.T) {
 func TestOrdersThatMakeNoSense(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
-	for _, e := range []eraser.Order{{Subscriber: "nobody", Class: vault.Contact}, {Subscriber: l.Subscriber, Class: "diary"}} {
+	for _, e := range []order.ErasureOrder{{Subscriber: "nobody", Class: vault.Contact}, {Subscriber: l.Subscriber, Class: "diary"}} {
 		e.Envelope.CommandID = uuid.NewString()
 		_, err := e.Decide(t.Context(), w.As(eventlog.RoleOperator), w.Vault)
-		if err == nil || errors.Is(err, eraser.ErrNobody) != (e.Subscriber == "nobody") {
+		if err == nil || errors.Is(err, order.ErrNobody) != (e.Subscriber == "nobody") {
 			t.Errorf("%s of %s: %v", e.Class, e.Subscriber, err)
 		}
 	}
@@ -137,7 +138,7 @@ func TestAnErasureThatACrashInterruptedIsFinished(t *testing.T) {
 			w := servicetest.New(t, morning)
 			l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 			newEraser(w, w.Vault)
-			order(w, l.Subscriber, vault.Contact)
+			ordered(w, l.Subscriber, vault.Contact)
 			before(w, l.Subscriber)
 			newEraser(w, w.Vault)
 			newEraser(w, w.Vault)
@@ -155,7 +156,7 @@ func TestOldVaultCopyIsErasedAgain(t *testing.T) {
 	l, other := d.Hold("100"), d.Hold("200")
 	newEraser(w, w.Vault)
 	old := copyVault(w)
-	order(w, l.Subscriber, vault.Contact)
+	ordered(w, l.Subscriber, vault.Contact)
 	newEraser(w, w.Vault)
 	if holds(w, w.Vault, l.Subscriber, vault.Contact) || !holds(w, old, l.Subscriber, vault.Contact) {
 		t.Fatal("the copy was not made before the erasure")
@@ -177,7 +178,7 @@ func TestOldVaultCopyIsErasedAgain(t *testing.T) {
 func TestMarkBeyondTheLogIsIgnored(t *testing.T) {
 	w := servicetest.New(t, morning)
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
-	order(w, l.Subscriber, vault.Contact)
+	ordered(w, l.Subscriber, vault.Contact)
 	servicetest.Check(t, w.Vault.SetMark(vault.ErasuresApplied, []byte(`{"`+w.Log.Streams()[0]+`":1000000}`)))
 	newEraser(w, w.Vault)
 	if holds(w, w.Vault, l.Subscriber, vault.Contact) {
@@ -206,7 +207,7 @@ func TestErasedPersonCanApplyAgain(t *testing.T) {
 	w.Clock.Set("2031-01-16 10:00")
 	servicetest.Check(t, w.Issuer.HoldCeremonies(t.Context(), nil))
 	for _, class := range vault.Classes {
-		if !order(w, l.Subscriber, class).New {
+		if !ordered(w, l.Subscriber, class).New {
 			t.Fatalf("%s is not erased", class)
 		}
 	}
@@ -224,10 +225,10 @@ func TestErasedPersonCanApplyAgain(t *testing.T) {
 	if _, err := dossier.Of(w.Vault, l.Subscriber, history[:before]).Identity(); !errors.Is(err, vault.ErrErased) {
 		t.Errorf("the old identity: %v", err)
 	}
-	if refused := order(w, l.Subscriber, vault.Identity); refused.New || refused.Before || len(refused.Retentions) == 0 {
+	if refused := ordered(w, l.Subscriber, vault.Identity); refused.New || refused.Before || len(refused.Retentions) == 0 {
 		t.Errorf("while the new periods run: %+v", refused)
 	}
-	if done := order(w, l.Subscriber, vault.Contact); !done.New {
+	if done := ordered(w, l.Subscriber, vault.Contact); !done.New {
 		t.Errorf("the new contact: %+v", done)
 	}
 	servicetest.Check(t, w.Vault.SetMark(vault.ErasuresApplied, nil)) // as if the vault were an old copy: everything is applied again
@@ -249,7 +250,7 @@ func TestRegisterDoesNotRestoreErasedData(t *testing.T) {
 	l := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
 	newEraser(w, w.Vault)
 	w.Clock.Set("2036-01-16 10:00")
-	order(w, l.Subscriber, vault.Identity)
+	ordered(w, l.Subscriber, vault.Identity)
 	newEraser(w, w.Vault)
 	register := w.Enrol(servicetest.Office, "register", "register")
 	register.Decide(register.Claim("", "", func(c *events.Claim) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,12 +33,44 @@ type Report struct {
 	Findings            []Finding
 	// More is how many findings beyond the first thousand were only counted.
 	More uint64
+	// Closed are the aggregates that lost commits and that two operators have closed, as KIND/ID. What can't be said of them any more is
+	// no finding.
+	Closed []string
+
+	closed map[string]directory.Order
+}
+
+// about returns the aggregate that a place names, if it is closed.
+func (r *Report) about(where string) (key string, closed bool) {
+	key, _, _ = strings.Cut(where, " ")
+	_, closed = r.closed[key]
+	return key, closed
 }
 
 // maxFindings bounds a report: with a thousand findings, a copy of the log helps more than a longer list.
 const maxFindings = 1000
 
+// ofClosed reports whether a row of the tables, as "TABLE KEY", tells of a closed aggregate: they may know what is lost, and of
+// certificates that were put on the lists they know that alone.
+func (r *Report) ofClosed(what string) bool {
+	_, row, _ := strings.Cut(what, " ")
+	for key, by := range r.closed {
+		_, id, _ := strings.Cut(key, "/")
+		serial := slices.ContainsFunc(by.Revoked, func(n uint64) bool { return row == events.FormatSerial(n) })
+		if serial || row == id || strings.HasPrefix(row, id+"/") || strings.HasPrefix(row, key+"/") {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *Report) add(where, next, what string, args ...any) {
+	if key, closed := r.about(where); closed {
+		if !slices.Contains(r.Closed, key) {
+			r.Closed = append(r.Closed, key)
+		}
+		return
+	}
 	if len(r.Findings) >= maxFindings {
 		r.More++
 		return
@@ -48,7 +81,7 @@ func (r *Report) add(where, next, what string, args ...any) {
 // What to do about a finding.
 const (
 	nextRestore = "stop the hub, keep the store as it is; shomei log repair says what a copy can put back"
-	nextParked  = "stop the hub and put the commit back with shomei log repair and the folder of a copy"
+	nextParked  = "stop the hub and put the commit back with shomei log repair and the folder of a copy; if none holds it, close it with shomei log close"
 	nextForged  = "find out who could write here, retire that key, and restore the log from a copy before it"
 	nextRebuild = "shomei rebuild makes the tables anew from the log"
 	nextPublish = "the hub publishes the next list by itself; until then hand out no list from this folder"
@@ -154,6 +187,9 @@ func (c *check) readDirectory(ctx context.Context) error {
 		return nil
 	}
 	c.directory = known
+	if err == nil {
+		c.report.closed = known.Closed()
+	}
 	return err
 }
 

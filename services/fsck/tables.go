@@ -143,7 +143,7 @@ func (c *check) differences(ctx context.Context, shards map[int]bool) (map[strin
 // reportDifferences reports the differences that two rounds have found alike.
 func (c *check) reportDifferences(found, before map[string][2]string) {
 	for _, what := range slices.Sorted(maps.Keys(found)) {
-		if says := found[what]; before[what] == says {
+		if says := found[what]; before[what] == says && !c.report.ofClosed(what) {
 			c.reportDifference(what, says[0], says[1])
 		}
 	}

@@ -33,6 +33,7 @@ const approvalField = "approval"
 // release is the second officer's decision that lets an act go on.
 type release struct {
 	officer string
+	kind    events.ActorKind
 	proof   *events.ActProof
 }
 
@@ -264,7 +265,7 @@ func given(history []eventlog.Record) (release, error) {
 	for _, r := range history {
 		for _, e := range r.Commit.GetEvents() {
 			if b := e.GetApprovalGiven(); b != nil {
-				return release{b.Officer, r.Commit.Proof}, nil
+				return release{b.Officer, events.ActorKind_ACTOR_KIND_CLERK, r.Commit.Proof}, nil
 			}
 		}
 	}
@@ -334,11 +335,14 @@ func enrolmentOf(c directory.Counter) counterlink.Enrolment {
 // lapseEvery is how often acts that wait are looked at; they are in memory.
 const lapseEvery = time.Second
 
-// lapse ends acts that nobody has approved in time, until ctx ends.
+// lapse ends acts that nobody has approved in time, and carries out what two operators have ordered, until ctx ends.
 func (r *RA) lapse(ctx context.Context) {
 	for wait.For(ctx, lapseEvery) == nil {
 		if err := r.EndLapsed(ctx); err != nil && ctx.Err() == nil {
 			r.Logger.Error("acts that nobody approved in time could not be ended, trying again", "error", err)
+		}
+		if err := r.CarryOutOrders(ctx); err != nil && ctx.Err() == nil {
+			r.Logger.Error("what two operators ordered could not be carried out, trying again", "error", err)
 		}
 	}
 }

@@ -267,6 +267,8 @@ type attempt struct {
 	// declined is why what a claim asks about officers can't be done, and opened what the claim's officer is to see at the console.
 	declined officer.Reason
 	opened   []byte
+	// vouched: two operators vouch for the receipt, which was set beforehand.
+	vouched bool
 	// corrected is the person's corrected code, if the claim has one.
 	corrected string
 	// unclaimed: the application's card must be claimed before it is accepted.
@@ -355,6 +357,9 @@ func (a *attempt) admissible() error {
 	case !maySay(enrolment.Role, c):
 		return unfit("a %s may not claim %T", enrolment.Role, c.Fact)
 	}
+	if c.GetAuthorityOrder() != nil && a.released == nil && !a.Directory.Trial() {
+		return unfit("an order of the authority takes two operators: shomei report order asks with credentials, shomei approval approve approves")
+	}
 	if err := events.CheckClaim(c); err != nil {
 		return unfit("the claim holds text in the clear: %v", err)
 	}
@@ -363,8 +368,8 @@ func (a *attempt) admissible() error {
 
 // judgeTime sets when the claim counts as filed. In a simulated log all clocks are settable and believed.
 func (a *attempt) judgeTime() error {
-	if a.released != nil {
-		return nil // as it was judged when it was received
+	if a.released != nil || a.vouched {
+		return nil // as it was judged when it was received, or as people judge it
 	}
 	now := a.Clock()
 	if a.received.Enrolment.Role == consoleRole {
@@ -495,7 +500,7 @@ func (a *attempt) envelope() eventlog.Envelope {
 		env.CommandID = consoleRole + "/" + c.Id // whoever has the console's credentials can't take the id of a counter's claim
 	}
 	if a.released != nil {
-		env.SecondOfficer, env.SecondProof = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: a.released.officer}, a.released.proof
+		env.SecondOfficer, env.SecondProof = &events.Actor{Kind: a.released.kind, Id: a.released.officer}, a.released.proof
 	} else if c.SecondOfficer != "" {
 		env.SecondOfficer = &events.Actor{Kind: events.ActorKind_ACTOR_KIND_CLERK, Id: c.SecondOfficer}
 	}

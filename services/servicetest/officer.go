@@ -1,8 +1,12 @@
 package servicetest
 
 import (
+	"github.com/google/uuid"
+
 	"shomei/events"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/officer"
+	"shomei/pkg/order"
 )
 
 // Officer is an officer of an office with a passkey that the test holds.
@@ -42,4 +46,53 @@ func (o *Officer) Sign(c *events.Claim) *events.Claim {
 	c.Act = must(events.ActOf(c))(o.World.T)
 	c.Assertion = must(o.Key.Sign(events.ActChallenge(c.Act)))(o.World.T)
 	return c
+}
+
+// Operator is an officer with credentials of their own, by which they write the log.
+type Operator struct {
+	World *World
+	Code  string
+	Log   *eventlog.Log
+}
+
+// Operator has the root enrol an operator's key.
+func (w *World) Operator(code string) *Operator {
+	w.T.Helper()
+	key := NewKey(w.T)
+	env := eventlog.Envelope{CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: "root"}}
+	_, err := w.As(eventlog.RoleRoot).Update(w.T.Context(), events.KindAuthority, events.AuthorityWriters, env, func(eventlog.Head) ([]*events.Event, error) {
+		return []*events.Event{events.New(&events.WriterEnrolled{PublicKey: Public(w.T, key), Role: string(eventlog.RoleOperator), Holder: code, Pairs: true})}, nil
+	})
+	Check(w.T, err)
+	Check(w.T, w.Log.LearnWriters(w.T.Context()))
+	return &Operator{w, code, must(w.Log.As(key))(w.T)}
+}
+
+// Envelope returns that of an act of the operator.
+func (o *Operator) Envelope() eventlog.Envelope {
+	return eventlog.Envelope{CommandID: uuid.NewString(), Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_OPERATOR, Id: o.Code}}
+}
+
+// Ask records an order that needs another operator.
+func (o *Operator) Ask(asked *events.OrderAsked) order.Order {
+	o.World.T.Helper()
+	one := must(order.Ask(o.World.T.Context(), o.Log, o.Envelope(), asked, func(uint64) (*events.Sealed, error) { return nil, nil }))(o.World.T)
+	Check(o.World.T, o.World.Directory.Refresh(o.World.T.Context(), o.World.Log))
+	return one
+}
+
+// Say records whatever an operator's program may say about orders, however wrong it is.
+func (o *Operator) Say(history string, body events.Body) {
+	o.World.T.Helper()
+	_, err := o.Log.Update(o.World.T.Context(), events.KindApproval, history, o.Envelope(), func(eventlog.Head) ([]*events.Event, error) {
+		return []*events.Event{events.New(body)}, nil
+	})
+	Check(o.World.T, err)
+	Check(o.World.T, o.World.Directory.Refresh(o.World.T.Context(), o.World.Log))
+}
+
+// Approve approves an order.
+func (o *Operator) Approve(one order.Order) {
+	o.World.T.Helper()
+	o.Say(one.History, &events.OrderApproved{Order: one.Revision, Digest: one.Asked.Digest})
 }

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"shomei/events"
-	"shomei/pkg/access"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/order"
 	"shomei/pkg/vault"
 	"shomei/pkg/vaultlink"
 )
@@ -54,7 +54,7 @@ const disclosedWait = 5 * time.Second
 func (c Config) disclosed(writer, person string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), disclosedWait)
 	defer cancel()
-	return access.MayOpen(ctx, c.Log, writer, person, c.Clock())
+	return order.MayOpen(ctx, c.Log, writer, person, c.Clock())
 }
 
 // Collectors returns the metrics of the service, for the command to register once.

@@ -85,7 +85,7 @@ func TestEachServiceIsKilledAlone(t *testing.T) {
 	kills, seed := number("SHOMEI_RANDOM_KILLS", someKills()), uint64(number("SHOMEI_SEED", int(time.Now().UnixNano()%1e9)))
 	t.Logf("SHOMEI_SEED=%d SHOMEI_RANDOM_KILLS=%d", seed, kills)
 	a := worldApart(t, opening)
-	a.issue("1990-06-18")
+	holder := a.issue("1990-06-18")
 	a.dies(a.issue("1985-06-18"))
 	names := sorted(append(keysOf(a.services), "operator", "engine", "counter", "factory"))
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -106,13 +106,15 @@ func TestEachServiceIsKilledAlone(t *testing.T) {
 	a.c.restart() // which brings the day
 	a.once()
 	p.told()
-	a.officer()
+	a.officer(holder)
 	a.c.whole()
 }
 
-// officer has an operator with credentials of their own give the orders that several programs carry out.
-func (a *apart) officer() {
-	file := filepath.Join(a.t.TempDir(), "0815.json")
+// officer has an operator with credentials of their own give the orders that several programs carry out, and with another one
+// those that need two.
+func (a *apart) officer(holder person) {
+	file, second := filepath.Join(a.t.TempDir(), "0815.json"), filepath.Join(a.t.TempDir(), "0816.json")
+	subscriber := a.c.subscriber(holder.code)
 	want := func(code int, args ...string) {
 		a.t.Helper()
 		if args[len(args)-2] != "--creds" {
@@ -130,6 +132,14 @@ func (a *apart) officer() {
 	want(0, "counter", "enrol", office, "--role", "telephone", "--counter", "another", "--out", filepath.Join(a.t.TempDir(), "another"), "--creds", file)
 	want(0, "counter", "retire", "another", "--creds", file)
 	want(1, "counter", "adopt", counterName, "--creds", file) // nothing differs
+	want(0, "operators", "enrol", "0816", "--out", second)
+	want(0, "erase", subscriber, "--class", "contact", "--order", "No 4", "--creds", file)
+	want(1, "approval", "approve", subscriber+".1", "--creds", file) // the same person
+	want(0, "approval", "show", subscriber+".1", "--open", "--creds", second)
+	want(0, "approval", "approve", subscriber+".1", "--creds", second) // which waits until the ra has carried it out
+	want(75, "log", "subscriber/"+subscriber, "--open", "--why", "a look", "--creds", file)
+	want(0, "approval", "approve", subscriber+".4", "--creds", second)
+	want(0, "log", "subscriber/"+subscriber, "--open", "--why", "a look", "--creds", file)
 	want(0, "operators", "retire", "0815")
 	want(1, "counter", "list", "--creds", file)
 }

@@ -131,7 +131,7 @@ func orders(h *hub.Hub) http.Handler {
 		if err != nil {
 			return nil, err
 		}
-		return nil, officer.Adopt(ctx, counterName, hub.Adoption{Seen: heads, Why: "restored"})
+		return officer.Adopt(ctx, counterName, hub.Adoption{Seen: heads, Why: "restored"})
 	})
 	order("GET /found", func(ctx context.Context, _ *http.Request) (any, error) { return h.FoundCertificates(ctx) })
 	order("POST /revoke-found", func(ctx context.Context, r *http.Request) (any, error) {
@@ -139,7 +139,7 @@ func orders(h *hub.Hub) http.Handler {
 		if err != nil {
 			return nil, err
 		}
-		return nil, officer.RevokeFound(ctx, r.FormValue("authority"), hub.FoundRevocation{Serial: r.FormValue("serial"), Reason: "superseded", Why: "restored"})
+		return officer.RevokeFound(ctx, r.FormValue("authority"), hub.FoundRevocation{Serial: r.FormValue("serial"), Reason: "superseded", Why: "restored"})
 	})
 	order("GET /healthz", func(_ context.Context, r *http.Request) (any, error) {
 		answer := httptest.NewRecorder()

@@ -23,6 +23,9 @@ const (
 	permitSubject = "shomei.operator.permit"
 	// readerSubject asks for what a reader of the outward feed may do there.
 	readerSubject = "shomei.operator.reader"
+	// gapsSubject asks for what is known to be missing in the streams of the log, remainsSubject for what is left of one lost commit.
+	gapsSubject    = "shomei.operator.gaps"
+	remainsSubject = "shomei.operator.remains"
 	// suspendSubject has a counter kept off the NATS server for a time, crowdedSubject asks who has too many connections there.
 	suspendSubject = "shomei.operator.suspend"
 	crowdedSubject = "shomei.operator.crowded"
@@ -165,7 +168,7 @@ func (p *Parts) answerPermits(ctx context.Context) error {
 		answerTo(clockSubject, func(context.Context, struct{}) (centreClock, error) {
 			return centreClock{p.Clock.Now(), p.Clock.Simulated()}, nil
 		}),
-		answerTo(permitSubject, p.permit), answerTo(readerSubject, p.permitReader),
+		answerTo(permitSubject, p.permit), answerTo(readerSubject, p.permitReader), answerTo(gapsSubject, p.gapsOf), answerTo(remainsSubject, p.remainsOf),
 	}
 	if p.server != nil {
 		return p.answerAll(ctx, all...)

@@ -196,7 +196,8 @@ func (c *Change) replaceWriter(ctx context.Context, root nkeys.KeyPair, role eve
 		}
 	}
 	if !known {
-		due = append([]*events.Event{events.New(&events.WriterEnrolled{PublicKey: public, Role: string(role)})}, due...)
+		pairs := role == eventlog.RoleOperator && !c.Directory.Trial()
+		due = append([]*events.Event{events.New(&events.WriterEnrolled{PublicKey: public, Role: string(role), Pairs: pairs})}, due...)
 	}
 	if len(due) == 0 {
 		return nil

@@ -125,7 +125,9 @@ func Operate(ctx context.Context, c Config, by *Credentials) (*Parts, error) {
 // giving lists the parts that orders need, once it is known where the centre is.
 var giving = []part{
 	{"clock", nil, (*Parts).openClock},
-	{"log", nil, func(p *Parts, ctx context.Context) error { return p.openLogWith(ctx, eventlog.Config{}) }},
+	{"log", nil, func(p *Parts, ctx context.Context) error {
+		return p.openLogWith(ctx, eventlog.Config{KnownGaps: p.gapsOf})
+	}},
 	{"key", nil, func(p *Parts, _ context.Context) error { return p.openRoles() }},
 	{"time", nil, (*Parts).compareClocks},
 	{"directory", nil, (*Parts).openDirectory},

@@ -16,6 +16,7 @@ import (
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/order"
 	"shomei/pkg/regime"
 	"shomei/pkg/vault"
 )
@@ -41,56 +42,16 @@ func (o Operator) known(ctx context.Context, person string) (string, error) {
 	}
 }
 
-// withCredentialsOnly refuses an officer who is only a number on the command line.
-func (o Operator) withCredentialsOnly() error {
-	if o.hub.officer == "" {
-		return refuse("a disclosure takes two officers with credentials of their own: give yours with --creds (shomei operators enrol)")
-	}
-	return nil
-}
-
-// AskDisclosure asks for everything held on a person to be written down, and returns the subscriber and until when another officer
-// can release it.
-func (o Operator) AskDisclosure(ctx context.Context, person, why string) (subscriber string, lapses time.Time, err error) {
-	if err = o.withCredentialsOnly(); err == nil {
-		err = checkRemark("--why", why)
-	}
-	if err == nil {
-		person, err = o.known(ctx, person)
-	}
-	if err != nil {
-		return "", lapses, err
-	}
-	lapses = access.LapseOf(o.hub.Clock.Now())
-	id := access.DisclosureID(person)
-	err = access.Decide(ctx, o.hub.as(eventlog.RoleOperator), o.envelope(), person, func(_ access.Disclosure, next uint64) (events.Body, error) {
-		sealed, err := dossier.Sealer{Vault: o.hub.sealed, Subscriber: id, Revision: next}.Remark(why)
-		return &events.DisclosureAsked{Subscriber: person, LapsesMs: lapses.UnixMilli(), SealedWhy: sealed}, err
-	})
-	return person, lapses, err
-}
-
-// ReleaseDisclosure releases what another officer has asked for.
-func (o Operator) ReleaseDisclosure(ctx context.Context, person string) (access.Disclosure, error) {
+// AskDisclosure asks for everything held on a person to be written down, once another operator has approved it.
+func (o Operator) AskDisclosure(ctx context.Context, person, why string) (order.Order, error) {
 	if err := o.withCredentialsOnly(); err != nil {
-		return access.Disclosure{}, err
+		return order.Order{}, err
 	}
 	person, err := o.known(ctx, person)
 	if err != nil {
-		return access.Disclosure{}, err
+		return order.Order{}, err
 	}
-	var found access.Disclosure
-	err = access.Decide(ctx, o.hub.as(eventlog.RoleOperator), o.envelope(), person, func(d access.Disclosure, _ uint64) (events.Body, error) {
-		found = d
-		if d.AskedBy == "" {
-			return nil, refuse("%v: shomei person export ask %s does", access.ErrNotAsked, person)
-		}
-		if err := d.Releasable(o.officer, o.hub.Clock.Now()); err != nil {
-			return nil, refuse("%v", err)
-		}
-		return &events.DisclosureReleased{Subscriber: person}, nil
-	})
-	return found, err
+	return o.ask(ctx, &events.OrderAsked{Act: string(order.Disclosure), Target: events.KindSubscriber + "/" + person}, "--why", why)
 }
 
 // Held is everything held on a person, in one document.
@@ -168,7 +129,7 @@ type HeldText struct {
 	Erased   bool   `json:"erased,omitempty"`
 }
 
-// Disclose opens everything held on a person, which one officer has asked for and another has released, and records it before.
+// Disclose opens everything held on a person, which one operator has asked for and another has approved, and records it before.
 func (o Operator) Disclose(ctx context.Context, person string) (h Held, err error) {
 	if err = o.withCredentialsOnly(); err == nil {
 		person, err = o.known(ctx, person)
@@ -176,12 +137,12 @@ func (o Operator) Disclose(ctx context.Context, person string) (h Held, err erro
 	if err != nil {
 		return h, err
 	}
-	d, err := access.DisclosureOf(ctx, o.hub.Log, person)
-	if err == nil {
-		err = d.Opens(o.officer, o.hub.Clock.Now())
-	}
-	if err != nil {
-		return h, refuse("%v", err)
+	d, err := order.Usable(ctx, o.hub.Log, person, o.officer, o.hub.Clock.Now(), order.Disclosure)
+	switch {
+	case errors.Is(err, order.ErrWaiting):
+		return h, refuse("%v: shomei approval approve %s does", err, d.Number())
+	case err != nil:
+		return h, refuse("%v: shomei person export ask %s does", err, person)
 	}
 	history, err := o.hub.Log.History(ctx, events.KindSubscriber, person)
 	if err != nil {
@@ -194,7 +155,7 @@ func (o Operator) Disclose(ctx context.Context, person string) (h Held, err erro
 	if err != nil {
 		return h, err
 	}
-	h = Held{Person: person, Made: o.hub.Clock.Now().In(civil.Tokyo), AskedBy: d.AskedBy, ReleasedBy: d.ReleasedBy}
+	h = Held{Person: person, Made: o.hub.Clock.Now().In(civil.Tokyo), AskedBy: d.AskedBy, ReleasedBy: d.DecidedBy}
 	if err = h.open(file); err == nil {
 		err = h.tell(history, file)
 	}

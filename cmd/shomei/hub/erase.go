@@ -9,10 +9,10 @@ import (
 	"shomei/events"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/order"
 	"shomei/pkg/regime"
 	"shomei/pkg/vault"
 	"shomei/pkg/wait"
-	"shomei/services/eraser"
 )
 
 // Erasure is an order to erase a person's sealed data of one record class.
@@ -33,6 +33,8 @@ type Erased struct {
 	Destroyed bool `json:"destroyed,omitempty"`
 	// Kept lists the retention periods that still run.
 	Kept []Kept `json:"kept,omitempty"`
+	// Asked is the order that waits for another operator; nil: none does.
+	Asked *order.Order `json:"-"`
 }
 
 // Kept is a retention period and its last day.
@@ -44,7 +46,7 @@ type Kept struct {
 // orderPatience is how long an order waits for its outcome in the log.
 const orderPatience = 10 * time.Second
 
-// Erase orders an erasure and waits for its outcome, up to orderPatience.
+// Erase orders an erasure and waits for its outcome, up to orderPatience. Where it takes two operators, it is only asked for.
 func (o Operator) Erase(ctx context.Context, subscriber string, e Erasure) (Erased, error) {
 	if !slices.Contains(vault.Classes, e.Class) {
 		return Erased{}, refuse("%.40q is no record class: there are identity, certificate and contact", e.Class)
@@ -55,17 +57,29 @@ func (o Operator) Erase(ctx context.Context, subscriber string, e Erasure) (Eras
 	if err := checkRemark("--order", e.Order); err != nil {
 		return Erased{}, err
 	}
-	order := eraser.Order{Subscriber: subscriber, Class: e.Class, Number: e.Order, Envelope: o.envelope()}
-	ordered, err := order.Decide(ctx, o.hub.as(eventlog.RoleOperator), o.hub.sealed)
-	if errors.Is(err, eraser.ErrNobody) {
+	alone, err := o.alone()
+	if err != nil {
+		return Erased{}, err
+	}
+	ordered, err := order.ErasureOrder{
+		Subscriber: subscriber, Class: e.Class, Number: e.Order, Asking: !alone, Envelope: o.envelope(),
+	}.Decide(ctx, o.hub.as(eventlog.RoleOperator), o.hub.sealed)
+	if errors.Is(err, order.ErrNobody) {
 		return Erased{}, unknownSubscriber(subscriber)
 	}
 	if err != nil {
 		return Erased{}, err
 	}
 	out := Erased{Ordered: ordered.New || ordered.Before, Before: ordered.Before}
-	if !out.Ordered {
+	switch {
+	case ordered.Kept:
 		return Erased{Kept: stillKept(ordered.Retentions, o.hub.Clock.Now())}, nil
+	case !out.Ordered:
+		asked, err := o.ask(ctx, &events.OrderAsked{
+			Act: string(order.Erasure), Target: events.KindSubscriber + "/" + subscriber,
+			What: &events.OrderAsked_Erasure{Erasure: &events.ErasureOrdered{RecordClass: e.Class}},
+		}, "--order", e.Order)
+		return Erased{Asked: &asked}, err
 	}
 	out.Destroyed, err = o.hub.awaitErasure(ctx, subscriber, e.Class)
 	return out, err

@@ -6,6 +6,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/access"
+	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/services/console"
 )
@@ -40,6 +41,12 @@ func (o Operator) Look(ctx context.Context, l Look) error {
 // Records reports whether looks are recorded with these parts: an operator's, or those of a stopped centre's own log. A log that
 // a running centre serves for reading takes no commit.
 func (p *Parts) Records() bool { return p.asks || p.server != nil }
+
+// Credited reports whether these parts were opened with an operator's credentials.
+func (p *Parts) Credited() bool { return p.officer != "" }
+
+// Sealed returns what opens and seals: the vault, or the way to its service.
+func (p *Parts) Sealed() dossier.Keys { return p.sealed }
 
 // toRecord opens what a look in a stopped centre is recorded with.
 func (p *Parts) toRecord(ctx context.Context, sealing bool) error {

@@ -25,6 +25,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/intake"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/order"
 	"shomei/pkg/wait"
 	"shomei/services/register"
 )
@@ -398,33 +399,50 @@ type Adoption struct {
 }
 
 // Adopt records the decision, by which the centre accepts the counter's claims from its own head on, and waits until it does.
-// What is in quarantine stays there.
-func (o Operator) Adopt(ctx context.Context, counter string, a Adoption) error {
-	now, err := o.Heads(ctx, counter)
+// What is in quarantine stays there. Where it takes two operators, it is only asked for, and the order that waits is returned.
+func (o Operator) Adopt(ctx context.Context, counter string, a Adoption) (*order.Order, error) {
+	now, err := o.adoptable(ctx, counter, a)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !sameHead(now.Hub, a.Seen.Hub) || !sameHead(now.Counter, a.Seen.Counter) {
-		return refuse("counter %s has reported another end since: look again", counter)
-	}
-	if now.Counter.Epoch == now.Hub.Epoch && now.Counter.Number < now.Hub.Number {
-		return refuse("an old copy of its store was put back at counter %s: put the right store back, or retire the counter and enrol it under a new id; going on from an old end would use numbers twice", counter)
-	}
-	if err := checkRemark("--why", a.Why); err != nil {
-		return err
+	alone, err := o.alone()
+	if err != nil {
+		return nil, err
 	}
 	known, _ := o.hub.Directory.Counter(counter)
-	err = o.hub.recordOfficeSealed(ctx, o.envelope(), known.Office, func(s dossier.Sealer) (events.Body, error) {
-		why, err := s.Remark(a.Why)
-		return &events.CounterHeadAdopted{
-			Counter: counter, Epoch: now.Counter.Epoch, Number: now.Counter.Number, Hash: now.Counter.Hash,
-			HubEpoch: now.Hub.Epoch, HubNumber: now.Hub.Number, HubHash: now.Hub.Hash, SealedWhy: why,
-		}, err
+	adoption := &events.CounterHeadAdopted{
+		Counter: counter, Epoch: now.Counter.Epoch, Number: now.Counter.Number, Hash: now.Counter.Hash,
+		HubEpoch: now.Hub.Epoch, HubNumber: now.Hub.Number, HubHash: now.Hub.Hash,
+	}
+	if !alone {
+		asked, err := o.ask(ctx, &events.OrderAsked{
+			Act: string(order.Adoption), Target: events.KindOffice + "/" + known.Office, What: &events.OrderAsked_Adoption{Adoption: adoption},
+		}, "--why", a.Why)
+		return &asked, err
+	}
+	err = o.hub.recordOfficeSealed(ctx, o.envelope(), known.Office, func(s dossier.Sealer) (_ events.Body, err error) {
+		adoption.SealedWhy, err = s.Remark(a.Why)
+		return adoption, err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return o.adopted(ctx, counter, now)
+	return nil, o.adopted(ctx, counter, now)
+}
+
+// adoptable refuses an adoption of other heads than those that the officer has looked at, or of an old copy.
+func (o Operator) adoptable(ctx context.Context, counter string, a Adoption) (Heads, error) {
+	now, err := o.Heads(ctx, counter)
+	if err != nil {
+		return now, err
+	}
+	if !sameHead(now.Hub, a.Seen.Hub) || !sameHead(now.Counter, a.Seen.Counter) {
+		return now, refuse("counter %s has reported another end since: look again", counter)
+	}
+	if now.Counter.Epoch == now.Hub.Epoch && now.Counter.Number < now.Hub.Number {
+		return now, refuse("an old copy of its store was put back at counter %s: put the right store back, or retire the counter and enrol it under a new id; going on from an old end would use numbers twice", counter)
+	}
+	return now, checkRemark("--why", a.Why)
 }
 
 // adopted waits until the centre goes on from the counter's own head.

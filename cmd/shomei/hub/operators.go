@@ -161,7 +161,7 @@ func (c Credentials) enrolment() (*events.WriterEnrolled, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &events.WriterEnrolled{PublicKey: public, Role: string(eventlog.RoleOperator), Holder: c.Officer, User: user.Subject}, nil
+	return &events.WriterEnrolled{PublicKey: public, Role: string(eventlog.RoleOperator), Holder: c.Officer, User: user.Subject, Pairs: true}, nil
 }
 
 // retireGrace is how long what a retired officer's key signs is believed yet: NATS puts its user out within a second, and what

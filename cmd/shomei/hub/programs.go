@@ -97,7 +97,7 @@ var programs = []program{
 	{
 		name: "operator", words: "NATS の利用者を認める (makes the users of counters and operators at NATS; its folder has the keys for it)",
 		rows: []string{"permits", "directory"}, roles: []eventlog.Role{eventlog.RoleOperator}, secrets: []string{"engine.password"},
-		answers: []string{clockSubject, permitSubject, readerSubject, suspendSubject, crowdedSubject},
+		answers: []string{clockSubject, permitSubject, readerSubject, gapsSubject, remainsSubject, suspendSubject, crowdedSubject},
 	},
 }
 
@@ -106,7 +106,7 @@ var programs = []program{
 var operators = program{
 	name: "operators", roles: []eventlog.Role{eventlog.RoleOperator}, people: true,
 	wire: append(hubserver.GetFromStreams(counterlink.ClaimStream, counterlink.HeadStream), counterlink.SourceMayPublish()...),
-	asks: map[string][]string{"operator": {clockSubject, permitSubject, readerSubject}, "ra": {seenSubject, headsSubject, issuedSubject}},
+	asks: map[string][]string{"operator": {clockSubject, permitSubject, readerSubject, gapsSubject, remainsSubject}, "ra": {seenSubject, headsSubject, issuedSubject}},
 }
 
 // accountHolders lists everybody who has an account of its own in a centre of several programs.

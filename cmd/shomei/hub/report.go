@@ -10,6 +10,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/order"
 	"shomei/pkg/wait"
 )
 
@@ -25,6 +26,8 @@ type Report struct {
 	Fact []byte `json:"fact"`
 	// Record is the resident record after a change, an events.ResidentRecord as protobuf JSON; empty: unchanged.
 	Record []byte `json:"record,omitempty"`
+	// Why is the reason of an order of the authority, which two operators give. It stays in the log, sealed.
+	Why string `json:"why,omitempty"`
 }
 
 // Reported is the outcome of a report.
@@ -32,6 +35,8 @@ type Reported struct {
 	Claim string `json:"claim"`
 	// Events lists what was decided, empty if nothing is yet.
 	Events []ReportedEvent `json:"events"`
+	// Asked is the order that waits for another operator; nil: none does.
+	Asked *order.Order `json:"-"`
 }
 
 // ReportedEvent is one event, with its rules.
@@ -58,6 +63,11 @@ func (o Operator) Report(ctx context.Context, r Report) (Reported, error) {
 	if err := o.mayReport(ctx, r); err != nil {
 		return Reported{}, err
 	}
+	if revocation := claim.GetAuthorityOrder(); revocation != nil {
+		if alone, err := o.alone(); err != nil || !alone {
+			return o.askRevocation(ctx, r, revocation, err)
+		}
+	}
 	o.hub.enrolling.Lock() // a role has one chain of claims: one at a time
 	source, err := o.sourceOf(ctx, r.Office, r.Role)
 	if err != nil {
@@ -72,6 +82,18 @@ func (o Operator) Report(ctx context.Context, r Report) (Reported, error) {
 	}
 	decided, err := o.hub.awaitDecision(ctx, r.Subscriber, id)
 	return Reported{Claim: id, Events: decided}, err
+}
+
+// askRevocation asks for an order of the authority, which another operator approves, unless there is an error already.
+func (o Operator) askRevocation(ctx context.Context, r Report, revocation *events.AuthorityOrder, err error) (Reported, error) {
+	if err != nil {
+		return Reported{}, err
+	}
+	asked, err := o.ask(ctx, &events.OrderAsked{
+		Act: string(order.Revocation), Target: events.KindSubscriber + "/" + r.Subscriber, Office: r.Office,
+		What: &events.OrderAsked_Revocation{Revocation: revocation},
+	}, "--why", r.Why)
+	return Reported{Asked: &asked}, err
 }
 
 func (o Operator) mayReport(ctx context.Context, r Report) error {

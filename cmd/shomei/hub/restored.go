@@ -16,6 +16,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/found"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/order"
 )
 
 // compareTables checks whether the tables hold more than the log. The log is an older copy then: what the tables know
@@ -141,35 +142,56 @@ type FoundRevocation struct {
 	Why string `json:"why"`
 }
 
-// RevokeFound revokes a certificate that the log never issued. It is on its authority's next list, within a minute.
-func (o Operator) RevokeFound(ctx context.Context, authority string, r FoundRevocation) error {
+// RevokeFound revokes a certificate that the log never issued. It is on its authority's next list, within a minute. Where it takes two
+// operators, it is only asked for, and the order that waits is returned.
+func (o Operator) RevokeFound(ctx context.Context, authority string, r FoundRevocation) (*order.Order, error) {
+	revocation, err := o.foundRevocation(ctx, authority, r)
+	if err != nil {
+		return nil, err
+	}
+	alone, err := o.alone()
+	if err != nil {
+		return nil, err
+	}
+	if !alone {
+		asked, err := o.ask(ctx, &events.OrderAsked{
+			Act: string(order.FoundRevocation), Target: events.KindAuthority + "/" + authority,
+			What: &events.OrderAsked_FoundRevocation{FoundRevocation: revocation},
+		}, "--why", r.Why)
+		return &asked, err
+	}
+	sealer := dossier.Sealer{Vault: o.hub.sealed, Subscriber: authority}
+	err = found.Revoke(ctx, o.hub.as(eventlog.RoleOperator), sealer, o.envelope(), revocation, r.Why)
+	if errors.Is(err, found.ErrRevoked) {
+		return nil, refuse("%v", err)
+	}
+	return nil, err
+}
+
+// foundRevocation checks an order to revoke a certificate that the log never issued.
+func (o Operator) foundRevocation(ctx context.Context, authority string, r FoundRevocation) (*events.FoundCertificateRevoked, error) {
 	serial, err := events.ParseSerial(r.Serial)
 	switch {
 	case err != nil:
-		return refuse("%v", err)
+		return nil, refuse("%v", err)
 	case !slices.Contains(o.hub.authorities(), authority):
-		return refuse("there is no authority %.40q: there are %s", authority, strings.Join(o.hub.authorities(), ", "))
+		return nil, refuse("there is no authority %.40q: there are %s", authority, strings.Join(o.hub.authorities(), ", "))
 	}
 	reason, ok := foundReasons[r.Reason]
 	if !ok {
-		return refuse("%.40q is not a reason: the reasons are %s", r.Reason, strings.Join(slices.Sorted(maps.Keys(foundReasons)), ", "))
+		return nil, refuse("%.40q is not a reason: the reasons are %s", r.Reason, strings.Join(slices.Sorted(maps.Keys(foundReasons)), ", "))
 	}
 	if err := checkRemark("--why", r.Why); err != nil {
-		return err
+		return nil, err
 	}
 	holder, err := o.hub.issuedTo(ctx, serial)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if holder != "" {
-		return refuse("the log has issued serial %d to subscriber %s: shomei report order revokes it", serial, holder)
+	if _, closed := o.hub.Directory.Closed()[events.KindSubscriber+"/"+holder]; holder != "" && !closed {
+		return nil, refuse("the log has issued serial %d to subscriber %s: shomei report order revokes it", serial, holder)
 	}
-	sealer := dossier.Sealer{Vault: o.hub.sealed, Subscriber: authority}
-	err = found.Revoke(ctx, o.hub.as(eventlog.RoleOperator), sealer, o.envelope(), &events.FoundCertificateRevoked{Serial: serial, Reason: reason}, r.Why)
-	if errors.Is(err, found.ErrRevoked) {
-		return refuse("%v", err)
-	}
-	return err
+	return &events.FoundCertificateRevoked{Serial: serial, Reason: reason}, nil
 }
 
 var foundReasons = map[string]events.RevocationReason{

@@ -125,7 +125,7 @@ func (p *Parts) enrolments(ctx context.Context) (due []*events.Event, err error)
 		i := slices.IndexFunc(known, func(w eventlog.Writer) bool { return w.Public == public })
 		switch {
 		case i < 0:
-			due = append(due, events.New(&events.WriterEnrolled{PublicKey: public, Role: string(role)}))
+			due = append(due, events.New(&events.WriterEnrolled{PublicKey: public, Role: string(role), Pairs: role == eventlog.RoleOperator && p.realLog()}))
 		case known[i].Role != role:
 			return nil, fmt.Errorf("keys/writers/%s.nk holds the key of the role %s: move the file away, and a new key is made", role, known[i].Role)
 		case !known[i].Retired.IsZero():
@@ -148,6 +148,9 @@ func (p *Parts) enrolments(ctx context.Context) (due []*events.Event, err error)
 	}
 	return due, nil
 }
+
+// realLog reports whether the log is, or will be, no trial: then no key alone gives an order that needs two operators.
+func (p *Parts) realLog() bool { return !p.Clock.Simulated() && !p.Demonstration }
 
 // record writes as the root, whose key is read for this alone.
 func (p *Parts) record(ctx context.Context, due []*events.Event) error {
