@@ -172,3 +172,23 @@ func TestAJoiningWaitsForAnotherOfficer(t *testing.T) {
 		t.Errorf("fsck: %v", findings)
 	}
 }
+
+// TestFsckSeesWhatNoJoiningIs forges what only a broken or false decision could write: a holder whose history goes on elsewhere with
+// certificates in force, and a circle.
+func TestFsckSeesWhatNoJoiningIs(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	one, other := d.Hold("100"), d.Hold("200")
+	w.Append(w.Writer, other.Subscriber, "f1", "", events.New(&events.SubscriberAliased{To: one.Subscriber}, regime.HistoriesJoined))
+	w.Append(w.Writer, one.Subscriber, "f2", "", events.New(&events.TakenInClosed{From: "somebody"}, regime.HistoriesJoined))
+	w.Append(w.Writer, one.Subscriber, "f3", "", events.New(&events.SubscriberAliased{To: other.Subscriber}, regime.HistoriesJoined))
+	all := ""
+	for _, f := range checked(t, w) {
+		all += f.String() + "\n"
+	}
+	for _, want := range []string{"has not ended", "has not taken it in", "leads round to itself", "is said to have ended in it"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("fsck does not say %q:\n%s", want, all)
+		}
+	}
+}

@@ -41,6 +41,25 @@ func (o Operator) known(ctx context.Context, person string) (string, error) {
 	}
 }
 
+// histories returns a person's subscriber and, behind it, those whose histories were joined to it: each is sealed with keys of its own.
+func (o Operator) histories(ctx context.Context, person string) ([]string, error) {
+	list := []string{person}
+	for i := 0; i < len(list); i++ {
+		history, err := o.hub.Log.History(ctx, events.KindSubscriber, list[i])
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range history {
+			for _, e := range r.Commit.GetEvents() {
+				if from := e.GetTakenInClosed().GetFrom(); from != "" && !slices.Contains(list, from) {
+					list = append(list, from)
+				}
+			}
+		}
+	}
+	return list, nil
+}
+
 // withCredentialsOnly refuses an officer who is only a number on the command line.
 func (o Operator) withCredentialsOnly() error {
 	if o.hub.officer == "" {
@@ -62,11 +81,13 @@ func (o Operator) AskDisclosure(ctx context.Context, person, why string) (subscr
 		return "", lapses, err
 	}
 	lapses = access.LapseOf(o.hub.Clock.Now())
-	id := access.DisclosureID(person)
-	err = access.Decide(ctx, o.hub.as(eventlog.RoleOperator), o.envelope(), person, func(_ access.Disclosure, next uint64) (events.Body, error) {
-		sealed, err := dossier.Sealer{Vault: o.hub.sealed, Subscriber: id, Revision: next}.Remark(why)
-		return &events.DisclosureAsked{Subscriber: person, LapsesMs: lapses.UnixMilli(), SealedWhy: sealed}, err
-	})
+	all, err := o.histories(ctx, person)
+	for _, one := range all {
+		err = errors.Join(err, access.Decide(ctx, o.hub.as(eventlog.RoleOperator), o.envelope(), one, func(_ access.Disclosure, next uint64) (events.Body, error) {
+			sealed, err := dossier.Sealer{Vault: o.hub.sealed, Subscriber: access.DisclosureID(one), Revision: next}.Remark(why)
+			return &events.DisclosureAsked{Subscriber: one, LapsesMs: lapses.UnixMilli(), SealedWhy: sealed}, err
+		}))
+	}
 	return person, lapses, err
 }
 
@@ -79,8 +100,22 @@ func (o Operator) ReleaseDisclosure(ctx context.Context, person string) (access.
 	if err != nil {
 		return access.Disclosure{}, err
 	}
+	all, err := o.histories(ctx, person)
+	if err != nil {
+		return access.Disclosure{}, err
+	}
 	var found access.Disclosure
-	err = access.Decide(ctx, o.hub.as(eventlog.RoleOperator), o.envelope(), person, func(d access.Disclosure, _ uint64) (events.Body, error) {
+	for _, one := range slices.Backward(all) { // the person's own last, so that nothing is released in part
+		if found, err = o.release(ctx, one, person); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+// release releases what was asked for of one history of a person.
+func (o Operator) release(ctx context.Context, one, person string) (found access.Disclosure, err error) {
+	err = access.Decide(ctx, o.hub.as(eventlog.RoleOperator), o.envelope(), one, func(d access.Disclosure, _ uint64) (events.Body, error) {
 		found = d
 		if d.AskedBy == "" {
 			return nil, refuse("%v: shomei person export ask %s does", access.ErrNotAsked, person)
@@ -88,7 +123,7 @@ func (o Operator) ReleaseDisclosure(ctx context.Context, person string) (access.
 		if err := d.Releasable(o.officer, o.hub.Clock.Now()); err != nil {
 			return nil, refuse("%v", err)
 		}
-		return &events.DisclosureReleased{Subscriber: person}, nil
+		return &events.DisclosureReleased{Subscriber: one}, nil
 	})
 	return found, err
 }
@@ -110,6 +145,8 @@ type Held struct {
 	Events       []HeldEvent       `json:"events"`
 	Texts        []HeldText        `json:"texts"`
 	Looks        []access.Look     `json:"looks"`
+	// Joined are the histories that were joined to this one.
+	Joined []Held `json:"joined,omitempty"`
 }
 
 // HeldCertificate is a certificate that was issued to the person.
@@ -176,6 +213,26 @@ func (o Operator) Disclose(ctx context.Context, person string) (h Held, err erro
 	if err != nil {
 		return h, err
 	}
+	all, err := o.histories(ctx, person)
+	if err != nil {
+		return h, err
+	}
+	for i, one := range all {
+		found, err := o.discloseOne(ctx, one)
+		if err != nil {
+			return h, err
+		}
+		if i == 0 {
+			h = found
+		} else {
+			h.Joined = append(h.Joined, found)
+		}
+	}
+	return h, nil
+}
+
+// discloseOne opens everything held in one history of a person.
+func (o Operator) discloseOne(ctx context.Context, person string) (h Held, err error) {
 	d, err := access.DisclosureOf(ctx, o.hub.Log, person)
 	if err == nil {
 		err = d.Opens(o.officer, o.hub.Clock.Now())
