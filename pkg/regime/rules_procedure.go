@@ -336,8 +336,10 @@ var (
 	// HistoriesJoined: two histories turned out to be one person's.
 	HistoriesJoined = rule(Rule{
 		ID: "joining.one-history", Source: "Act2016 Arts 6, 25; decided here: law.md 4.4",
-		JA: "二人の職員が同じ方の記録と確かめ、二つの記録を一つにしました。",
-		EN: "Two officers found that both histories are one person's, and joined them.",
+		JA:     "二人の職員が、二つの記録を同じ方のものと確かめました。終わる記録の電子証明書とカードは失効します。",
+		EN:     "Two officers found that both histories are one person's. The certificates and the card of the one that ends are revoked.",
+		NextJA: "失効したカードの返納をご案内ください。失効した電子証明書についてはお知らせもお送りします。",
+		NextEN: "Ask for the card that ended to be returned. A notice about what was revoked is sent, too.",
 	})
 	// HistoryEnded ends what is open in the history that does not go on.
 	HistoryEnded = rule(Rule{
