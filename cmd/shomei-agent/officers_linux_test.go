@@ -248,6 +248,7 @@ func (o *officers) join(clerk, second *seat) {
 	second.open("/approvals", "table a")
 	second.click("table a")
 	second.see("戸籍・戸籍の附票")
+	second.see("途中の申請")
 	second.Screenshot(o.t, "join-approval")
 	second.click(`button[value="approved"]`)
 	second.see("記録済")

@@ -329,7 +329,7 @@ var (
 		JA: "訂正後の住民票コードには、すでに別の記録があります。この届出では何も変えていません。",
 		EN: "The corrected resident-record code has a history of its own already. Nothing was changed.",
 		NextJA: "訂正後のコードを住民票で確かめ、違うときは正しいコードで届け直してください。合っているときは、同じ方に記録が二つあります。" +
-			"「記録を一つにする」から、二人の職員で一つにしてください。",
+			"「二つの記録を一つにする」から、二人の職員で一つにしてください。",
 		NextEN: "Check the corrected code against the resident record; if it is wrong, report again with the right one. If it is right, one person has two histories: " +
 			"two officers join them, from \"Join two histories\".",
 	})

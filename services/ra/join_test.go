@@ -7,6 +7,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
 	"shomei/services/servicetest"
@@ -163,8 +164,22 @@ func TestAJoiningWaitsForAnotherOfficer(t *testing.T) {
 		t.Fatal("joined before anybody approved")
 	}
 	p.second.Decide(p.decided(p.one, c, lifecycle.ApprovalApproved)) // the same officer
-	p.second.Decide(p.decided(p.two, c, lifecycle.ApprovalApproved))
+	approved := p.second.Received(p.decided(p.two, c, lifecycle.ApprovalApproved))
+	servicetest.Check(t, p.RA.Handle(t.Context(), approved))
+	approved.Redelivered = true
+	servicetest.Check(t, p.RA.Handle(t.Context(), approved))
+	// A process that dies once it has ended the other history has not recorded that; another one does.
+	env := eventlog.Envelope{CommandID: "died", Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"}}
+	_, err = p.As(eventlog.RoleRA).Update(t.Context(), events.KindSubscriber, other.Subscriber, env, func(h eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeSubscriber(h.State)
+		servicetest.Check(t, err)
+		return lifecycle.Decide(state, lifecycle.CloseHistory{To: one.Subscriber, Read: h.Revision, Filed: h.Now}, h.Now)
+	})
+	servicetest.Check(t, err)
 	servicetest.Check(t, p.RA.SettleJoinings(t.Context(), one.Subscriber))
+	if taken, closed := p.Count(one.Subscriber, "SubscriberTakenIn"), p.Count(one.Subscriber, "TakenInClosed"); taken != 1 || closed != 1 {
+		t.Errorf("taken in %d times, closed %d times", taken, closed)
+	}
 	if got := p.State(other.Subscriber); got.AliasOf != one.Subscriber {
 		t.Errorf("approved: %v; put aside %v", p.Events(one.Subscriber), p.Quarantined())
 	}

@@ -31,6 +31,11 @@ type approvalView struct {
 	ID, Digest   string
 	Facts, Who   []row
 	Asked, Until string
+	// Joined are the two histories of a joining, the one that goes on first; Ends is what the other one loses.
+	Joined []joinSide
+	Ends   *page.Table
+	// Unshown says why they can't be shown; then nobody approves.
+	Unshown *alarm
 	// Why is what the first officer wrote.
 	Why string
 	// As is the officer who decides, empty while nobody is signed in. Own: they have asked for it, and can only take it back.
@@ -105,6 +110,9 @@ func (d *Desk) approvalPage(c call, waiting counterlink.Waiting, form url.Values
 		Until: lastMinute(open), Facts: d.waitingFacts(waiting, lang), Who: d.whoOf(waiting.Personal.GetRecord(), lang),
 		Why: waiting.Personal.GetSpecialCircumstances(), Form: withWrong(form, wrong),
 	}
+	if waiting.Claim.GetHistoriesJoined() != nil {
+		d.showJoined(c, &v, waiting.Claim, lang)
+	}
 	v.As = d.decider(c, open)
 	v.Own = v.As != "" && v.As == open.GetOfficer()
 	out := show("approval", page.View{Title: "approval.title", Errors: wrong, Scripts: personalScripts, Data: v})
@@ -137,8 +145,7 @@ func (d *Desk) waitingFacts(waiting counterlink.Waiting, lang page.Language) []r
 	}
 	if claim.GetHistoriesJoined() != nil {
 		rows = append(rows, d.joinFacts(claim, waiting.Personal, lang)...)
-	}
-	if r := d.reportText(claim, lang); r != "" {
+	} else if r := d.reportText(claim, lang); r != "" {
 		rows = append(rows, row{say("procedure.operation"), r})
 	}
 	return slices.DeleteFunc(rows, func(r row) bool { return r.Text == "" })

@@ -32,7 +32,7 @@ var officerWords = page.Catalogue{
 	"act.drop":                  {JA: "申請の取りやめ", EN: "The end of an application"},
 	"act.record-change":         {JA: "異動の届出の受付", EN: "A report of a change"},
 	"act.correction":            {JA: "住民票コードの訂正の受付", EN: "A correction of the resident-record code"},
-	"act.joining":               {JA: "二つの記録を一つにする", EN: "Two histories joined"},
+	"act.joining":               {JA: "同じ方の二つの記録の統合", EN: "A joining of two histories"},
 	"act.loss":                  {JA: "紛失の届出の受付", EN: "A report of a loss"},
 	"act.found":                 {JA: "発見の届出の受付", EN: "A report of a found card"},
 	"act.custody":               {JA: "カードの預かり", EN: "A card taken into custody"},

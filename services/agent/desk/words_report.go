@@ -46,7 +46,7 @@ var reportWords = page.Catalogue{
 	"report.period-of-stay":       {JA: "在留期間の変更", EN: "Period of stay changed"},
 	"report.individual-number":    {JA: "個人番号の変更", EN: "Individual Number changed"},
 	"report.resident-code":        {JA: "住民票コードの変更", EN: "Resident-record code corrected"},
-	"report.joining":              {JA: "二つの記録を一つにする", EN: "Two histories joined"},
+	"report.joining":              {JA: "同じ方の二つの記録の統合", EN: "Joining of two histories"},
 	"report.other":                {JA: "その他の届出", EN: "Another report"},
 
 	"procedure.kari.loss": {JA: "急いで止めるときは、0120-95-0178（24時間）へ電話するようご案内ください。", EN: " To have it suspended at once, ask the holder to call 0120-95-0178 (day and night)."},
