@@ -165,6 +165,7 @@ func (s *seat) approve(what, by string) {
 	s.open("/approvals", "table a")
 	s.see(what)
 	s.click("table a")
+	s.see("として決めます") // the list names the officer, too
 	s.see(by)
 	s.click(`button[value="approved"]`)
 	s.see("記録済")
