@@ -22,6 +22,7 @@ import (
 	"shomei/cmd/shomei/hub"
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/lifecycle"
 	"shomei/pkg/page/pagetest"
 	"shomei/services/console"
 )
@@ -225,6 +226,7 @@ func (s *seat) approve(what, by string) {
 	s.open("/approvals", "table a")
 	s.see(what)
 	s.click("table a")
+	s.see("として決めます") // the list names the officer, too
 	s.see(by)
 	s.click(`button[value="approved"]`)
 	s.see("記録済")
@@ -293,6 +295,7 @@ func TestOfficersFromTheFirstToALostKey(t *testing.T) {
 	second.approveAtConsole("特別の事情", "証明　花子")
 	clerk.see("申請者の確認待ち")
 	second.signIn("019")
+	o.join(clerk, second)
 
 	clerk.open("/", "#begin")
 	first.choose("018", "retire")
@@ -328,15 +331,64 @@ func TestOfficersFromTheFirstToALostKey(t *testing.T) {
 	}
 }
 
+// join has two histories of the child joined: a clerk looks at both and chooses, and another officer approves.
+func (o *officers) join(clerk, second *seat) {
+	o.t.Helper()
+	o.applyAs(clerk, "00000000124", "")
+	clerk.see("受理できません")
+	first, other := o.hub.SubscriberID("00000000123"), o.hub.SubscriberID("00000000124")
+	clerk.open("/join?first="+first+"&second="+other, "#histories")
+	clerk.see("途中の申請")
+	clerk.Screenshot(o.t, "join")
+	clerk.fill(map[string]string{"why": "住民票コードが訂正される前に受け付けた"})
+	clerk.click(`button[accesskey="f"]`)
+	clerk.see("残す記録を選んでください。")
+	clerk.click(`input[name="survivor"][value="second"]`)
+	for _, seen := range []string{"resident-record", "family-register"} {
+		clerk.click(`input[name="evidence"][value="` + seen + `"]`)
+	}
+	clerk.click(`button[accesskey="f"]`)
+	clerk.see("まだ受け付けていません")
+	clerk.Screenshot(o.t, "join-review")
+	clerk.click(`button[value="file"]`)
+	clerk.see("別の職員の承認を待っています")
+	second.open("/approvals", "table a")
+	second.click("table a")
+	second.see("戸籍・戸籍の附票")
+	second.see("途中の申請")
+	second.Screenshot(o.t, "join-approval")
+	second.click(`button[value="approved"]`)
+	second.see("記録済")
+	clerk.see("記録済")
+	o.must(o.hub.Settle(o.t.Context()))
+	head, err := o.hub.Log.Load(o.t.Context(), events.KindSubscriber, first)
+	o.must(err)
+	state, err := lifecycle.DecodeSubscriber(head.State)
+	o.must(err)
+	if state.AliasOf != other || len(state.Procedures) > 0 {
+		o.t.Fatalf("after the joining: %v", state)
+	}
+	clerk.open("/join?first="+first+"&second="+other, "main")
+	clerk.see("一つの同じ記録")
+}
+
 // applyFor files an application for a child under special circumstances, which another officer has to grant.
 func (o *officers) applyFor(clerk *seat) {
+	o.t.Helper()
+	o.applyAs(clerk, "00000000123", "海外の学校の入学試験")
+}
+
+func (o *officers) applyAs(clerk *seat, code, special string) {
 	o.t.Helper()
 	born := o.hub.Clock.Now().In(civil.Tokyo).AddDate(-12, -1, 0).Format(time.DateOnly)
 	clerk.open("/apply?operation=issue", "#resident_code")
 	clerk.fill(map[string]string{
-		"resident_code": "00000000123", "name": "証明　花子", "birth_date": born, "sex": "2", "address": "千葉県山武市殿台296番地",
-		"municipality": testOffice[:5], "special_circumstances": "海外の学校の入学試験",
+		"resident_code": code, "name": "証明　花子", "birth_date": born, "sex": "2", "address": "千葉県山武市殿台296番地",
+		"municipality": testOffice[:5],
 	})
+	if special != "" {
+		clerk.fill(map[string]string{"special_circumstances": special})
+	}
 	for _, box := range []string{"#document-application-form", "#document-card", "#document-photo-id", `input[value="photo-id:current-address"]`, `input[name="kinds"][value="sign"]`, `input[name="registered"]`} {
 		clerk.Wait(o.t, chromedp.SetAttributes(chromedp.CSS(box), map[string]string{"checked": "checked"}))
 	}

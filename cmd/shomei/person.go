@@ -49,8 +49,8 @@ func (a *app) askDisclosureCommand() *cobra.Command {
 			}
 			defer done()
 			asked, err := orders.AskDisclosure(cmd.Context(), args[0], why)
-			if err == nil {
-				a.tellAsked(cmd.OutOrStdout(), orders, asked)
+			for _, one := range asked {
+				a.tellAsked(cmd.OutOrStdout(), orders, one)
 			}
 			return err
 		},

@@ -22,6 +22,7 @@ import (
 	"shomei/pkg/crashpoint"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
+	"shomei/pkg/lifecycle"
 	"shomei/pkg/vault"
 	"shomei/pkg/warehouse"
 )
@@ -216,6 +217,9 @@ SERIAL is written in decimal digits, or in hexadecimal as other tools show it (0
 			if err := a.recordLook(cmd, h, by, look); err != nil {
 				return err
 			}
+			if err := tellWhereItGoesOn(cmd, h, list[0].Subscriber); err != nil {
+				return err
+			}
 			return printCertificates(cmd.OutOrStdout(), list, asJSON)
 		},
 	}
@@ -223,6 +227,22 @@ SERIAL is written in decimal digits, or in hexadecimal as other tools show it (0
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a certificate")
 	by.bind(cmd)
 	return cmd
+}
+
+// tellWhereItGoesOn names the history under which a subscriber's goes on, if two were joined.
+func tellWhereItGoesOn(cmd *cobra.Command, h *hub.Parts, subscriber string) error {
+	if !events.ValidID(subscriber) {
+		return nil // a certificate outside the log
+	}
+	head, err := h.Log.Load(cmd.Context(), events.KindSubscriber, subscriber)
+	if err != nil {
+		return fmt.Errorf("looking where the history goes on: %w", err)
+	}
+	state, err := lifecycle.DecodeSubscriber(head.State)
+	if err == nil && state.AliasOf != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "この記録は終わり、%[1]s に続いています (this history has ended and goes on as %[1]s): shomei state %[1]s\n", state.AliasOf)
+	}
+	return err
 }
 
 func instant(h *hub.Parts, at string) (time.Time, error) {

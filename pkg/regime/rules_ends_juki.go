@@ -111,8 +111,8 @@ var jukiEndings = []ending{
 	})},
 	{event: EvHistoryJoined, sign: Revoke, auth: Keep, card: Void, reason: CessationOfOperation, rule: rule(Rule{
 		ID: "juki.ends.history-joined", From: JukiFirstDay, Source: "Act2013 Arts 6, 15; decided here: law.md 4.4",
-		JA:     "同じ方の記録が二つあったため一つにしました。電子証明書は一つに限られるため、終わる記録のカードと電子証明書は失効します。",
-		EN:     "One person had two histories, which were joined. There is one certificate for each person, so the card and certificate of the history that ends are revoked.",
+		JA:     "電子証明書は一人に一つのため、同じ方の二つの記録を一つにすると、終わる記録のカードと電子証明書は失効します。",
+		EN:     "One person has one certificate, so when two histories of a person are joined, the card and certificate of the one that ends are revoked.",
 		NextJA: "失効したカードを返納してください。",
 		NextEN: "Return the card that ended.",
 	})},

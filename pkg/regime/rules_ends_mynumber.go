@@ -163,8 +163,8 @@ var myNumberEndings = []ending{
 	})},
 	{event: EvHistoryJoined, sign: Revoke, auth: Revoke, card: Void, reason: CessationOfOperation, rule: rule(Rule{
 		ID: "mynumber.ends.history-joined", From: MyNumberFirstDay, Source: "Act2016 Arts 6, 25; Reg2016 Arts 17, 53; decided here: law.md 4.4",
-		JA:     "同じ方の記録が二つあったため一つにしました。同じ種類の電子証明書は一つに限られるため、終わる記録のカードと電子証明書は失効します。",
-		EN:     "One person had two histories, which were joined. There is one certificate of a kind for each person, so the card and certificates of the history that ends are revoked.",
+		JA:     "同じ種類の電子証明書は一人に一つのため、同じ方の二つの記録を一つにすると、終わる記録のカードと電子証明書は失効します。",
+		EN:     "One person has one certificate of a kind, so when two histories of a person are joined, the card and certificates of the one that ends are revoked.",
 		NextJA: "失効したカードを返納してください。残る記録に電子証明書がないときは、新規の発行を申請できます。",
 		NextEN: "Return the card that ended. If the history that goes on has no certificate, apply for a new issue.",
 	})},

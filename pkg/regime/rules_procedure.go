@@ -329,15 +329,17 @@ var (
 		JA: "訂正後の住民票コードには、すでに別の記録があります。この届出では何も変えていません。",
 		EN: "The corrected resident-record code has a history of its own already. Nothing was changed.",
 		NextJA: "訂正後のコードを住民票で確かめ、違うときは正しいコードで届け直してください。合っているときは、同じ方に記録が二つあります。" +
-			"「記録を一つにする」から、二人の職員で一つにしてください。",
+			"「二つの記録を一つにする」から、二人の職員で一つにしてください。",
 		NextEN: "Check the corrected code against the resident record; if it is wrong, report again with the right one. If it is right, one person has two histories: " +
 			"two officers join them, from \"Join two histories\".",
 	})
 	// HistoriesJoined: two histories turned out to be one person's.
 	HistoriesJoined = rule(Rule{
 		ID: "joining.one-history", Source: "Act2016 Arts 6, 25; decided here: law.md 4.4",
-		JA: "二人の職員が同じ方の記録と確かめ、二つの記録を一つにしました。",
-		EN: "Two officers found that both histories are one person's, and joined them.",
+		JA:     "二人の職員が、二つの記録を同じ方のものと確かめました。終わる記録の電子証明書とカードは失効します。",
+		EN:     "Two officers found that both histories are one person's. The certificates and the card of the one that ends are revoked.",
+		NextJA: "失効したカードの返納をご案内ください。失効した電子証明書についてはお知らせもお送りします。",
+		NextEN: "Ask for the card that ended to be returned. A notice about what was revoked is sent, too.",
 	})
 	// HistoryEnded ends what is open in the history that does not go on.
 	HistoryEnded = rule(Rule{

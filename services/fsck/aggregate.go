@@ -195,6 +195,7 @@ var inForce = []events.CertificateStatus{
 // account records what falls due and what becomes of it, independently of the fold.
 func (c *check) account(a *aggregate, e *events.Event, where string) {
 	a.wantSealed(e)
+	c.noteJoin(a, e, where)
 	if serial := spent(e); serial != 0 {
 		c.serials = append(c.serials, serial)
 	}
@@ -279,6 +280,7 @@ func (c *check) finish(a *aggregate) {
 		}
 	}
 	c.finishErasures(a, state, where)
+	c.finishJoin(a, where)
 	for _, o := range state.Obligations {
 		if len(c.owed) < 10*maxFindings && patience(o.Kind) > 0 {
 			c.owed = append(c.owed, owed{where, o})
@@ -296,13 +298,15 @@ type owed struct {
 // for people.
 func patience(kind events.ObligationKind) time.Duration {
 	switch kind {
-	case events.ObligationKind_OBLIGATION_KIND_SIGN, destroyOwed:
+	case events.ObligationKind_OBLIGATION_KIND_SIGN, destroyOwed, closingOwed:
 		return signPatience
 	case noticeOwed, events.ObligationKind_OBLIGATION_KIND_MAIL_INQUIRY:
 		return noticePatience
 	}
 	return 0
 }
+
+const closingOwed = events.ObligationKind_OBLIGATION_KIND_CLOSE_HISTORY
 
 const noticeOwed = events.ObligationKind_OBLIGATION_KIND_SEND_NOTICE
 
@@ -328,10 +332,13 @@ func (c *check) checkPatience() {
 			continue
 		}
 		who := "the notifier"
-		if o.obligation.Kind == events.ObligationKind_OBLIGATION_KIND_SIGN {
+		switch o.obligation.Kind {
+		case events.ObligationKind_OBLIGATION_KIND_SIGN:
 			who = "the issuer"
-		} else if o.obligation.Kind == destroyOwed {
+		case destroyOwed:
 			who = "the eraser"
+		case closingOwed:
+			who = "the registration authority"
 		}
 		c.report.add(o.where, nextService, "%s has owed %s (obligation %s) since %s", who, o.obligation.Target, o.obligation.Id, stamp(o.obligation.SinceMs))
 	}

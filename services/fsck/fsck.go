@@ -134,6 +134,9 @@ func Run(ctx context.Context, config Config) (*Report, error) {
 		return c.report, nil // the rest needs the whole log
 	}
 	c.checkPatience()
+	if err := c.checkJoins(ctx); err != nil {
+		return nil, fmt.Errorf("checking histories that were joined: %w", err)
+	}
 	if err := c.checkSerials(ctx); err != nil {
 		return nil, fmt.Errorf("checking the serials: %w", err)
 	}
@@ -174,6 +177,7 @@ type check struct {
 	// directory knows the officers; nil where it can't be read.
 	directory *directory.Directory
 	owed      []owed
+	joins     joins
 }
 
 func damaged(err error) bool {

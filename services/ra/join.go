@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"shomei/events"
-	"shomei/pkg/crashpoint"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
@@ -18,11 +17,6 @@ import (
 
 // Two histories of one person are joined in three commits, because no commit is about two of them: the one that goes on takes the
 // other in, which is then ended, and the first one records that. Each can be repeated; the first owes the others.
-
-var (
-	crashTakenIn = crashpoint.Register("ra.taken-in")
-	crashAliased = crashpoint.Register("ra.aliased")
-)
 
 // join decides whether the claim's subscriber takes another history in.
 func (a *attempt) join(ctx context.Context, fact *events.HistoriesJoined) error {
@@ -44,7 +38,6 @@ func (a *attempt) join(ctx context.Context, fact *events.HistoriesJoined) error 
 			return command, nil
 		})
 		if !errors.Is(err, errMoved) {
-			crashTakenIn.Hit()
 			return err
 		}
 	}
@@ -141,7 +134,6 @@ func (r *RA) carryOn(ctx context.Context, taken eventlog.Record) error {
 		if err != nil {
 			return fmt.Errorf("ending the history %s, which %s has taken in: %w", b.From, taken.ID, err)
 		}
-		crashAliased.Hit()
 		if err := r.settleTakenIn(ctx, taken, b.From, closed); err != nil {
 			return fmt.Errorf("recording that %s has ended, which %s has taken in: %w", b.From, taken.ID, err)
 		}

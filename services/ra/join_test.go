@@ -7,6 +7,7 @@ import (
 
 	"shomei/events"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/regime"
 	"shomei/services/servicetest"
@@ -165,12 +166,46 @@ func TestAJoiningWaitsForAnotherOfficer(t *testing.T) {
 		t.Fatal("joined before anybody approved")
 	}
 	p.second.Decide(p.decided(p.one, c, lifecycle.ApprovalApproved)) // the same officer
-	p.second.Decide(p.decided(p.two, c, lifecycle.ApprovalApproved))
+	approved := p.second.Received(p.decided(p.two, c, lifecycle.ApprovalApproved))
+	servicetest.Check(t, p.RA.Handle(t.Context(), approved))
+	approved.Redelivered = true
+	servicetest.Check(t, p.RA.Handle(t.Context(), approved))
+	// A process that dies once it has ended the other history has not recorded that; another one does.
+	env := eventlog.Envelope{CommandID: "died", Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"}}
+	_, err = p.As(eventlog.RoleRA).Update(t.Context(), events.KindSubscriber, other.Subscriber, env, func(h eventlog.Head) ([]*events.Event, error) {
+		state, err := lifecycle.DecodeSubscriber(h.State)
+		servicetest.Check(t, err)
+		return lifecycle.Decide(state, lifecycle.CloseHistory{To: one.Subscriber, Read: h.Revision, Filed: h.Now}, h.Now)
+	})
+	servicetest.Check(t, err)
 	servicetest.Check(t, p.RA.SettleJoinings(t.Context(), one.Subscriber))
+	if taken, closed := p.Count(one.Subscriber, "SubscriberTakenIn"), p.Count(one.Subscriber, "TakenInClosed"); taken != 1 || closed != 1 {
+		t.Errorf("taken in %d times, closed %d times", taken, closed)
+	}
 	if got := p.State(other.Subscriber); got.AliasOf != one.Subscriber {
 		t.Errorf("approved: %v; put aside %v", p.Events(one.Subscriber), p.Quarantined())
 	}
 	if findings := checked(t, p.World); len(findings) > 0 {
 		t.Errorf("fsck: %v", findings)
+	}
+}
+
+// TestFsckSeesWhatNoJoiningIs forges what only a broken or false decision could write: a holder whose history goes on elsewhere with
+// certificates in force, and a circle.
+func TestFsckSeesWhatNoJoiningIs(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	one, other := d.Hold("100"), d.Hold("200")
+	w.Append(w.Writer, other.Subscriber, "f1", "", events.New(&events.SubscriberAliased{To: one.Subscriber}, regime.HistoriesJoined))
+	w.Append(w.Writer, one.Subscriber, "f2", "", events.New(&events.TakenInClosed{From: "somebody"}, regime.HistoriesJoined))
+	w.Append(w.Writer, one.Subscriber, "f3", "", events.New(&events.SubscriberAliased{To: other.Subscriber}, regime.HistoriesJoined))
+	all := ""
+	for _, f := range checked(t, w) {
+		all += f.String() + "\n"
+	}
+	for _, want := range []string{"has not ended", "has not taken it in", "leads round to itself", "is said to have ended in it"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("fsck does not say %q:\n%s", want, all)
+		}
 	}
 }

@@ -42,16 +42,46 @@ func (o Operator) known(ctx context.Context, person string) (string, error) {
 	}
 }
 
-// AskDisclosure asks for everything held on a person to be written down, once another operator has approved it.
-func (o Operator) AskDisclosure(ctx context.Context, person, why string) (order.Order, error) {
+// histories returns a person's subscriber and, behind it, those whose histories were joined to it: each is sealed with keys of its own.
+func (o Operator) histories(ctx context.Context, person string) ([]string, error) {
+	list := []string{person}
+	for i := 0; i < len(list); i++ {
+		history, err := o.hub.Log.History(ctx, events.KindSubscriber, list[i])
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range history {
+			for _, e := range r.Commit.GetEvents() {
+				if from := e.GetTakenInClosed().GetFrom(); from != "" && !slices.Contains(list, from) {
+					list = append(list, from)
+				}
+			}
+		}
+	}
+	return list, nil
+}
+
+// AskDisclosure asks for everything held on a person to be written down, once another operator has approved it: an order for each
+// history that was joined to the person's, because the vault opens each by itself.
+func (o Operator) AskDisclosure(ctx context.Context, person, why string) (asked []order.Order, err error) {
 	if err := o.withCredentialsOnly(); err != nil {
-		return order.Order{}, err
+		return nil, err
 	}
-	person, err := o.known(ctx, person)
+	if person, err = o.known(ctx, person); err != nil {
+		return nil, err
+	}
+	all, err := o.histories(ctx, person)
 	if err != nil {
-		return order.Order{}, err
+		return nil, err
 	}
-	return o.ask(ctx, &events.OrderAsked{Act: string(order.Disclosure), Target: events.KindSubscriber + "/" + person}, "--why", why)
+	for _, one := range all {
+		next, err := o.ask(ctx, &events.OrderAsked{Act: string(order.Disclosure), Target: events.KindSubscriber + "/" + one}, "--why", why)
+		if err != nil {
+			return asked, err
+		}
+		asked = append(asked, next)
+	}
+	return asked, nil
 }
 
 // Held is everything held on a person, in one document.
@@ -71,6 +101,8 @@ type Held struct {
 	Events       []HeldEvent       `json:"events"`
 	Texts        []HeldText        `json:"texts"`
 	Looks        []access.Look     `json:"looks"`
+	// Joined are the histories that were joined to this one.
+	Joined []Held `json:"joined,omitempty"`
 }
 
 // HeldCertificate is a certificate that was issued to the person.
@@ -137,6 +169,26 @@ func (o Operator) Disclose(ctx context.Context, person string) (h Held, err erro
 	if err != nil {
 		return h, err
 	}
+	all, err := o.histories(ctx, person)
+	if err != nil {
+		return h, err
+	}
+	for i, one := range all {
+		found, err := o.discloseOne(ctx, one)
+		if err != nil {
+			return h, err
+		}
+		if i == 0 {
+			h = found
+		} else {
+			h.Joined = append(h.Joined, found)
+		}
+	}
+	return h, nil
+}
+
+// discloseOne opens everything held in one history of a person.
+func (o Operator) discloseOne(ctx context.Context, person string) (h Held, err error) {
 	d, err := order.Usable(ctx, o.hub.Log, person, o.officer, o.hub.Clock.Now(), order.Disclosure)
 	switch {
 	case errors.Is(err, order.ErrWaiting):

@@ -31,6 +31,11 @@ type approvalView struct {
 	ID, Digest   string
 	Facts, Who   []row
 	Asked, Until string
+	// Joined are the two histories of a joining, the one that goes on first; Ends is what the other one loses.
+	Joined []joinSide
+	Ends   *page.Table
+	// Unshown says why they can't be shown; then nobody approves.
+	Unshown *alarm
 	// Why is what the first officer wrote.
 	Why string
 	// As is the officer who decides, empty while nobody is signed in. Own: they have asked for it, and can only take it back.
@@ -104,6 +109,9 @@ func (d *Desk) approvalPage(c call, waiting counterlink.Waiting, form url.Values
 		station: d.station(lang, ""), ID: open.GetId(), Digest: hex.EncodeToString(open.GetDigest()), Asked: onFace(time.UnixMilli(open.GetAskedMs())),
 		Until: lastMinute(open), Facts: rowsOf(slices.Concat(d.telling(lang).Asked(open), d.telling(lang).Facts(waiting.Claim, waiting.Personal))), Who: d.whoOf(waiting.Personal.GetRecord(), lang),
 		Why: waiting.Personal.GetSpecialCircumstances(), Form: withWrong(form, wrong),
+	}
+	if waiting.Claim.GetHistoriesJoined() != nil {
+		d.showJoined(c, &v, waiting.Claim, lang)
 	}
 	v.As = d.decider(c, open)
 	v.Own = v.As != "" && v.As == open.GetOfficer()

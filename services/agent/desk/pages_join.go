@@ -124,7 +124,7 @@ func (d *Desk) joinPage(both pairOf, form url.Values, wrong []page.FieldError, l
 		form.Set(side, both.held[i].GetSubscriber())
 		v.Histories = append(v.Histories, joinSide{
 			Side: side, Name: say("join." + side), Facts: d.historyFacts(both.held[i], both.initials[i], lang),
-			Ends: d.endsOf(both.held[i], lang), Chosen: form.Get("survivor") == side,
+			Ends: d.endsOf(both.held[i], "join.ends", lang), Chosen: form.Get("survivor") == side,
 		})
 	}
 	for _, word := range regime.JoiningEvidence() {
@@ -179,10 +179,10 @@ func cardWord(c *events.HistoryCard) string {
 	return "join.card." + strings.ToLower(strings.TrimPrefix(c.GetStatus().String(), "CARD_STATUS_"))
 }
 
-// endsOf lists what ends if the other history goes on.
-func (d *Desk) endsOf(h *events.HeldHistory, lang page.Language) page.Table {
+// endsOf lists what ends with a history, under a caption.
+func (d *Desk) endsOf(h *events.HeldHistory, caption string, lang page.Language) page.Table {
 	say := func(key string) string { return d.pages.Say(lang, key) }
-	table := page.Table{Caption: say("join.ends"), Empty: say("join.ends.nothing"), Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
+	table := page.Table{Caption: say(caption), Empty: say("join.ends.nothing"), Columns: []page.Column{{Label: say("ending.what")}, {Label: say("ending.effect")}}}
 	add := func(what, effect string) {
 		table.Rows = append(table.Rows, []page.Cell{{Text: what}, {Text: say(effect)}})
 	}
@@ -272,11 +272,12 @@ func (d *Desk) reviewJoin(both pairOf, form url.Values, clerk string, signs bool
 		act: func() (*agent.Act, error) { return d.Counter.Reporting(claim, personal) },
 		show: func(lang page.Language) reviewView {
 			say := func(key string) string { return d.pages.Say(lang, key) }
-			ends := d.endsOf(absorbed, lang)
+			ends := d.endsOf(absorbed, "join.loses", lang)
 			law := ruleAlarm(d.joinLaw().rule, lang)
 			return reviewView{
-				What:     say("report.joining"),
-				Facts:    append(d.joinFacts(claim, personal, lang), row{say("apply.clerk"), clerk}),
+				What: say("report.joining"),
+				Facts: append(d.joinFacts(claim, personal, lang),
+					row{say("review.initials"), strings.Join(both.initials[:], say("officers.and"))}, row{say("apply.clerk"), clerk}),
 				foretold: foretold{Effects: &ends, Law: &law, Ends: true, Lasts: true},
 			}
 		},
@@ -290,4 +291,20 @@ func (d *Desk) joinFacts(claim *events.Claim, personal *events.Personal, lang pa
 		rows = append(rows, row{d.pages.Say(lang, "apply.second"), second})
 	}
 	return rows
+}
+
+// showJoined adds both histories of a joining that waits, and what it ends, so that who decides sees what the first officer saw.
+func (d *Desk) showJoined(c call, v *approvalView, claim *events.Claim, lang page.Language) {
+	form := url.Values{"first": {claim.GetSubscriber()}, "second": {claim.GetHistoriesJoined().GetAbsorbed()}}
+	both, err := d.bothHistories(c.Context(), c.who.Code, form)
+	if err != nil {
+		what, next := problemOf(err).in(lang)
+		v.Unshown = &alarm{what, next}
+		return
+	}
+	ends := d.endsOf(both.held[1], "join.loses", lang)
+	v.Ends = &ends
+	for i, name := range []string{"join.goes-on", "join.is-over"} {
+		v.Joined = append(v.Joined, joinSide{Name: d.pages.Say(lang, name), Facts: d.historyFacts(both.held[i], both.initials[i], lang)})
+	}
 }

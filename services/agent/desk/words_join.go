@@ -16,6 +16,7 @@ var joinWords = page.Catalogue{
 	"join.open":          {JA: "途中の申請", EN: "Open application"},
 	"join.open.yes":      {JA: "あり", EN: "yes"},
 	"join.ends":          {JA: "もう一方を残すと終わるもの", EN: "What ends if the other history goes on"},
+	"join.loses":         {JA: "終わるもの", EN: "What ends"},
 	"join.ends.nothing":  {JA: "終わるものはありません。", EN: "Nothing ends."},
 	"join.keep":          {JA: "%sを残す", EN: "Keep this one: %s"},
 	"join.recorded":      {JA: "二つの記録を開いたことは記録されました。", EN: "That you have opened both is recorded."},
