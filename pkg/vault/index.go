@@ -76,6 +76,9 @@ func (v *Vault) indexIn(s *shard, list []Identified) error {
 		return err
 	}
 	defer clear(key)
+	if list, err = s.changed(key, list); err != nil || len(list) == 0 {
+		return err
+	}
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		for _, bucket := range [][]byte{indexBucket, indexedBucket} {
 			if _, err := tx.CreateBucketIfNotExists(bucket); err != nil {
@@ -93,24 +96,53 @@ func (v *Vault) indexIn(s *shard, list []Identified) error {
 	return err
 }
 
-// indexOne replaces the entries of a person.
-func indexOne(tx *bbolt.Tx, key []byte, p Identified) error {
+// changed returns those whose entries are others than the file has: most records call a person as before, and a transaction that
+// changes nothing costs an fsync, too.
+func (s *shard) changed(key []byte, list []Identified) (changed []Identified, err error) {
+	seen := make(map[string]bool)
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		for _, p := range list {
+			_, differs, err := entriesOf(tx, key, p)
+			if err != nil {
+				return err
+			}
+			if differs || seen[p.Person] { // what comes later in the list may go back to what stands there
+				seen[p.Person] = true
+				changed = append(changed, p)
+			}
+		}
+		return nil
+	})
+	return changed, err
+}
+
+// entriesOf returns a person's entries, and whether they differ from those that stand in the file.
+func entriesOf(tx *bbolt.Tx, key []byte, p Identified) (now indexed, differs bool, err error) {
 	name, err := keyName(p.Person, Identity, p.Version)
 	if err != nil {
-		return err
+		return now, false, err
 	}
 	held := tx.Bucket(keysBucket).Get([]byte(name))
 	if len(held) == 0 || held[0] != statusKey {
-		return nil
+		return now, false, nil
 	}
-	now := indexed{version: p.Version, kana: hashes(key, p.BirthDate, p.Kana), names: hashes(key, p.BirthDate, p.Names...)}
-	stored := tx.Bucket(indexedBucket).Get([]byte(p.Person))
+	now = indexed{version: p.Version, kana: hashes(key, p.BirthDate, p.Kana), names: hashes(key, p.BirthDate, p.Names...)}
+	var stored []byte
+	if entries := tx.Bucket(indexedBucket); entries != nil {
+		stored = entries.Get([]byte(p.Person))
+	}
 	before := decodeIndexed(stored)
 	if len(now.kana) == 0 && slices.EqualFunc(now.names, before.names, bytes.Equal) {
 		now.kana = before.kana
 	}
-	if bytes.Equal(stored, now.encode()) {
-		return nil
+	return now, !bytes.Equal(stored, now.encode()), nil
+}
+
+// indexOne replaces the entries of a person.
+func indexOne(tx *bbolt.Tx, key []byte, p Identified) error {
+	now, differs, err := entriesOf(tx, key, p)
+	if err != nil || !differs {
+		return err
 	}
 	if err := unindex(tx, p.Person); err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/card"
 	"shomei/pkg/card/softcard"
+	"shomei/pkg/counterlink"
 	"shomei/pkg/page"
 	"shomei/pkg/page/pagetest"
 	"shomei/pkg/regime"
@@ -483,7 +484,11 @@ func TestPagesAreAccessibleInABrowser(t *testing.T) {
 	centre := newCentre(t)
 	centre.auto = true
 	reader := newSlot(newCard(t, centre.cardID))
-	counter, _ := centre.counter(centre.config(storePath(t), reader))
+	cfg := centre.config(storePath(t), reader)
+	cfg.Find = func(_ context.Context, _ string, key counterlink.FindKey) (counterlink.Found, error) {
+		return twins[key.Name], nil
+	}
+	counter, _ := centre.counter(cfg)
 	at := openDesk(t, counter)
 	wide, narrow := pagetest.Open(t, 1200, 900), pagetest.Open(t, 320, 640)
 	elsewhere := strings.Replace(at, "127.0.0.1", "localhost", 1) // the resident's pages, with cookies of their own
@@ -575,6 +580,25 @@ func TestPagesAreAccessibleInABrowser(t *testing.T) {
 	wide.Visit(t, at+"/procedures/"+procedure, chromedp.Click(chromedp.CSS(`form[action$="hand-over"] button`)), chromedp.WaitVisible(chromedp.CSS(".notice.good")))
 	look("done", "/procedures/"+procedure)
 
+	for lang, browser := range map[string]*pagetest.Browser{"ja": wide, "en": narrow} {
+		for _, name := range []string{"telephone", "twins"} {
+			browser.Visit(t, at+"/find?lang="+lang, typeInto("#clerk", "017"), typeInto("#name", name), typeInto("#birth_date", "S55.6.18"),
+				chromedp.Click(chromedp.CSS(`form[action="/find"] button`)), chromedp.WaitVisible(chromedp.CSS(".notice")))
+			for _, violation := range browser.Violations(t) {
+				t.Errorf("find in %s: %s", lang, violation)
+			}
+			browser.Screenshot(t, "find-"+name+"-"+lang)
+		}
+		if wider := narrow.Ask(t, `String(document.documentElement.scrollWidth)`); lang == "en" && wider != "320" {
+			t.Errorf("find is %s px wide on a narrow screen", wider)
+		}
+		browser.Wait(t, chromedp.Click(chromedp.CSS(`form[action="/apply"] button`)), chromedp.WaitVisible(chromedp.CSS("#kana")))
+		filled := browser.Ask(t, `["name", "kana", "birth_date", "municipality"].map(id => document.getElementById(id).value).join()`)
+		if filled != "山武　花子,サンム　ハナコ,1980-06-18,12237" {
+			t.Errorf("the application is filled in as %s", filled)
+		}
+	}
+
 	centre.auto = false
 	lost, err := counter.Report(t.Context(), &events.Claim{Officer: "017", Fact: &events.Claim_LossNotified{LossNotified: &events.LossNotified{By: "counter"}}}, nil)
 	must(t, err)
@@ -586,6 +610,28 @@ func TestPagesAreAccessibleInABrowser(t *testing.T) {
 	for name, row := range answers {
 		look(name, "/procedures/"+answered(t, centre, counter, row.answer, row.stage))
 	}
+}
+
+// twins is what a centre answers to a search, by the name that is looked for.
+var twins = map[string]counterlink.Found{
+	"twins": {More: true, Persons: []*events.FoundPerson{
+		{
+			Subscriber: "aaaaaaaabbbbbbbbcccccccc", Initials: "山・花", Name: "山武　花子", Kana: "サンム　ハナコ", BirthDate: "1980-06-18", Municipality: "12237",
+			CardStatus: events.CardStatus_CARD_STATUS_HELD, CardLastDay: "2030-06-18",
+			Certificates: []*events.CertificateState{
+				{Kind: sign, Status: events.CertificateStatus_CERTIFICATE_STATUS_VALID, LastDay: "2026-06-18"},
+				{Kind: auth, Status: events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, LastDay: "2026-06-18"},
+			},
+			PhoneCertificates: []*events.CertificateState{{
+				Kind: auth, Status: events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED, LastDay: "2026-06-18", Device: "android-1",
+			}},
+		},
+		{Subscriber: "ddddddddeeeeeeeeffffffff", Initials: "山・花", Name: "山武　花子", BirthDate: "1980-06-18", Municipality: "12237"},
+	}},
+	"telephone": {Persons: []*events.FoundPerson{{
+		Subscriber: "aaaaaaaabbbbbbbbcccccccc", Initials: "山・花", CardStatus: events.CardStatus_CARD_STATUS_SUSPENDED, CardLastDay: "2030-06-18",
+		Certificates: []*events.CertificateState{{Kind: sign, Status: events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED, LastDay: "2026-06-18"}},
+	}}},
 }
 
 // TestChangingTheChoiceKeepsTypedFields: htmx replaces the list of documents, while the person's data stay in the form and

@@ -220,6 +220,7 @@ office main
   hours ８：３０－１２：００ 13:00-17:15 月曜日 水
 person A
   name 山武 花子
+  フリガナ さんむ ﾊﾅｺ
   birth S55.6.18
   address 千葉県山武市殿台２９６番地
   lives-in 12237
@@ -242,7 +243,7 @@ apply A renew at main
 		t.Errorf("hours %v", hours)
 	}
 	who := s.Steps[1].Act.(*Facts).Person
-	if who.BirthDate != "1980-06-18" || who.Code != "12345678901" || who.Address != "千葉県山武市殿台２９６番地" {
+	if who.BirthDate != "1980-06-18" || who.Kana != "サンム　ハナコ" || who.Code != "12345678901" || who.Address != "千葉県山武市殿台２９６番地" {
 		t.Errorf("the person is %+v", who)
 	}
 	if a := s.Steps[5].Act.(*Application); a.Card != "XX-1" || a.ReceivedAt != "08:45" {

@@ -70,6 +70,7 @@ func TestALetterIsAnsweredAtAnotherCounter(t *testing.T) {
 	if found := second.cases(t, map[string]string{"card": "CARD-H"}); len(found) != 0 {
 		t.Errorf("answered already: %+v", found)
 	}
+	second.findsPersons(t, hanako, "CARD-H")
 	first.answersInVain(t, application(hanako, "0192f-1e77e4", "issue", answer))
 	c.whole()
 	expect(t, c, hanako, "auth valid", "sign valid")
@@ -101,6 +102,37 @@ func (k *counter) cases(t *testing.T, question map[string]string) []openCase {
 		t.Fatalf("%v: %v", question, r)
 	}
 	return found.Cases
+}
+
+// findsPersons looks for somebody by each key, once the vault has indexed them.
+func (k *counter) findsPersons(t *testing.T, p person, card string) {
+	t.Helper()
+	type answer struct {
+		Persons []struct {
+			Name         string
+			Certificates []struct{ Status string }
+		}
+	}
+	find := func(question map[string]string) (found answer, status int) {
+		body := map[string]string{"clerk": "017"}
+		maps.Copy(body, question)
+		if r := k.call("POST", "/api/find", body, &found); r != nil {
+			return found, r.status
+		}
+		return found, http.StatusOK
+	}
+	byName := map[string]string{"name": strings.ReplaceAll(p.name, "　", ""), "birth_date": "平成2年6月18日"}
+	poll(t, "the index of names", func() bool { _, status := find(byName); return status == http.StatusOK }, func() string { return "nobody is found" })
+	for what, question := range map[string]map[string]string{
+		"name and date of birth": byName, "code": {"resident_code": p.code}, "card": {"card": card}, "card on the reader": {},
+	} {
+		if found, status := find(question); status != http.StatusOK || len(found.Persons) != 1 || found.Persons[0].Name != p.name || len(found.Persons[0].Certificates) != 2 {
+			t.Errorf("by %s: %d, %+v", what, status, found)
+		}
+	}
+	if _, status := find(map[string]string{"name": p.name, "birth_date": "1990-06-19"}); status != http.StatusNotFound {
+		t.Errorf("somebody of another birthday: %d", status)
+	}
 }
 
 // findsOnPage looks for somebody's case as a clerk does, in both languages, and opens the form that takes its answer.

@@ -270,7 +270,7 @@ func (d *Desk) foundView(p foundPerson, asked findRequest, lang page.Language) f
 
 func (d *Desk) foundCertificates(p foundPerson, lang page.Language) page.Table {
 	say := func(key string) string { return d.pages.Say(lang, key) }
-	table := page.Table{Caption: say("find.certificates"), Empty: say("find.certificates.none"), Columns: []page.Column{
+	table := page.Table{Caption: d.pages.Say(lang, "find.certificates", shortID(p.Subscriber)), Empty: say("find.certificates.none"), Columns: []page.Column{
 		{Label: say("ending.what")}, {Label: say("held.status"), Short: true}, {Label: say("held.last"), Short: true},
 	}}
 	for _, c := range p.Certificates {

@@ -93,7 +93,7 @@ var applyWords = page.Catalogue{
 	"find.card.custody":         {JA: "窓口で預かり", EN: "in custody"},
 	"find.card.void":            {JA: "失効", EN: "void"},
 	"find.card.expired":         {JA: "満了", EN: "expired"},
-	"find.certificates":         {JA: "電子証明書", EN: "Certificates"},
+	"find.certificates":         {JA: "%s の電子証明書", EN: "Certificates of %s"},
 	"find.certificates.none":    {JA: "電子証明書はありません。", EN: "There are no certificates."},
 	"find.phone":                {JA: "%s（スマートフォン）", EN: "%s (smartphone)"},
 	"find.apply":                {JA: "この方の申請を受け付ける", EN: "Take an application of this person"},
