@@ -111,7 +111,7 @@ func written(body events.Body) (sealed *events.Sealed, field string) {
 	case *events.SpecialCircumstancesGranted, *events.ApplicationWithdrawn:
 		return events.SealedOf(body), textField
 	case *events.ErasureOrdered, *events.CounterHeadAdopted, *events.FoundCertificateRevoked, *events.QuarantineResolved,
-		*events.RecordOpened, *events.DisclosureAsked, *events.OfficerEnrolled:
+		*events.RecordOpened, *events.DisclosureAsked, *events.OfficerEnrolled, *events.ApprovalRefused:
 		return events.SealedOf(body), remarkField
 	}
 	return nil, ""
