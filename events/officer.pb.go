@@ -1113,8 +1113,10 @@ type OfficeOfficers struct {
 	AsOfMs int64 `protobuf:"varint,4,opt,name=as_of_ms,json=asOfMs,proto3" json:"as_of_ms,omitempty"`
 	// demonstration: keys in software are believed here.
 	Demonstration bool `protobuf:"varint,5,opt,name=demonstration,proto3" json:"demonstration,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// four_eyes_coming are the acts that need a second officer here from later days on, each with that day.
+	FourEyesComing []*FourEyesDefined `protobuf:"bytes,85,rep,name=four_eyes_coming,json=fourEyesComing,proto3" json:"four_eyes_coming,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *OfficeOfficers) Reset() {
@@ -1180,6 +1182,13 @@ func (x *OfficeOfficers) GetDemonstration() bool {
 		return x.Demonstration
 	}
 	return false
+}
+
+func (x *OfficeOfficers) GetFourEyesComing() []*FourEyesDefined {
+	if x != nil {
+		return x.FourEyesComing
+	}
+	return nil
 }
 
 // OpenApproval is an act that waits, as counters have it.
@@ -1375,13 +1384,14 @@ const file_officer_proto_rawDesc = "" +
 	"\x04keys\x18\x05 \x03(\v2\x19.shomei.events.OfficerKeyR\x04keys\x12\x12\n" +
 	"\x04home\x18\x06 \x01(\tR\x04home\x12%\n" +
 	"\x0einvited_sha256\x18\a \x01(\fR\rinvitedSha256\x12(\n" +
-	"\x10invited_until_ms\x18\b \x01(\x03R\x0einvitedUntilMs\"\xcc\x01\n" +
+	"\x10invited_until_ms\x18\b \x01(\x03R\x0einvitedUntilMs\"\x96\x02\n" +
 	"\x0eOfficeOfficers\x128\n" +
 	"\bofficers\x18\x01 \x03(\v2\x1c.shomei.events.OfficeOfficerR\bofficers\x12#\n" +
 	"\rrequired_from\x18\x02 \x01(\tR\frequiredFrom\x12\x1b\n" +
 	"\tfour_eyes\x18\x03 \x03(\tR\bfourEyes\x12\x18\n" +
 	"\bas_of_ms\x18\x04 \x01(\x03R\x06asOfMs\x12$\n" +
-	"\rdemonstration\x18\x05 \x01(\bR\rdemonstration\"\xd2\x01\n" +
+	"\rdemonstration\x18\x05 \x01(\bR\rdemonstration\x12H\n" +
+	"\x10four_eyes_coming\x18U \x03(\v2\x1e.shomei.events.FourEyesDefinedR\x0efourEyesComing\"\xd2\x01\n" +
 	"\fOpenApproval\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03act\x18\x02 \x01(\tR\x03act\x12\x18\n" +
@@ -1432,11 +1442,12 @@ var file_officer_proto_depIdxs = []int32{
 	18, // 2: shomei.events.ApprovalRefused.sealed_why:type_name -> shomei.events.Sealed
 	14, // 3: shomei.events.OfficeOfficer.keys:type_name -> shomei.events.OfficerKey
 	15, // 4: shomei.events.OfficeOfficers.officers:type_name -> shomei.events.OfficeOfficer
-	5,  // [5:5] is the sub-list for method output_type
-	5,  // [5:5] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	6,  // 5: shomei.events.OfficeOfficers.four_eyes_coming:type_name -> shomei.events.FourEyesDefined
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_officer_proto_init() }

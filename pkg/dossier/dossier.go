@@ -111,7 +111,7 @@ func written(body events.Body) (sealed *events.Sealed, field string) {
 	case *events.SpecialCircumstancesGranted, *events.ApplicationWithdrawn, *events.SubscriberTakenIn:
 		return events.SealedOf(body), textField
 	case *events.ErasureOrdered, *events.CounterHeadAdopted, *events.FoundCertificateRevoked, *events.QuarantineResolved,
-		*events.RecordOpened, *events.DisclosureAsked, *events.OfficerEnrolled, *events.OrderAsked, *events.OrderRefused:
+		*events.RecordOpened, *events.DisclosureAsked, *events.OfficerEnrolled, *events.OrderAsked, *events.OrderRefused, *events.ApprovalRefused:
 		return events.SealedOf(body), remarkField
 	}
 	return nil, ""

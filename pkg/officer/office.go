@@ -334,6 +334,21 @@ func (o Office) FourEyes(day civil.Date) []string {
 	return words
 }
 
+// FourEyesAfter returns the acts that need a second officer from days after a day on, in the order of the days.
+func (o Office) FourEyesAfter(day civil.Date) (coming []*events.FourEyesDefined) {
+	var days []civil.Date
+	for _, f := range o.fourEyes {
+		if f.from.After(day) {
+			days = append(days, f.from)
+		}
+	}
+	slices.SortFunc(days, civil.Date.Compare)
+	for _, from := range slices.Compact(days) {
+		coming = append(coming, &events.FourEyesDefined{Acts: o.FourEyes(from), From: from.String()})
+	}
+	return coming
+}
+
 // Administered reports whether the office has an administrator who can sign: then only administrators may say who its officers
 // are, and nobody at the centre.
 func (o Office) Administered() bool {

@@ -174,6 +174,13 @@ func TestTheLawsPairsStay(t *testing.T) {
 	if got := h.At("o", began.Add(time.Hour)).FourEyes(on); !slices.Equal(got, []string{"special-circumstances", "unblock", "joining", "recovery"}) {
 		t.Errorf("an office that has chosen: %v", got)
 	}
+	before, coming := on.AddDays(-1), h.At("o", began.Add(time.Hour)).FourEyesAfter(on.AddDays(-1))
+	if len(coming) != 1 || coming[0].From != "2026-12-01" || !slices.Equal(coming[0].Acts, []string{"special-circumstances", "unblock", "recovery"}) {
+		t.Errorf("coming after %s: %v", before, coming)
+	}
+	if coming := h.At("o", began.Add(time.Hour)).FourEyesAfter(on); len(coming) != 0 {
+		t.Errorf("coming after the day itself: %v", coming)
+	}
 }
 
 // TestEveryClaimIsAnAct fails for a kind of claim that nobody has given a row.

@@ -120,21 +120,11 @@ func (s *Site) Use(r *http.Request) (Session, bool) {
 func (s *Site) Lock(r *http.Request) { s.signedIn(r, func(b *session) { b.Locked = true }) }
 
 // End ends the session of the request's browser.
-func (s *Site) End(r *http.Request) { s.endIf(func(b *session, mine bool) bool { return mine }, r) }
-
-// EndAll ends all sessions of an officer, who was retired.
-func (s *Site) EndAll(code string) {
-	s.endIf(func(b *session, _ bool) bool { return b.Officer == code }, nil)
-}
-
-func (s *Site) endIf(ends func(b *session, mine bool) bool, r *http.Request) {
+func (s *Site) End(r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	mine := s.browser(r)
-	for hash, b := range s.open {
-		if ends(b, b == mine) {
-			delete(s.open, hash)
-		}
+	if b := s.browser(r); b != nil {
+		s.drop(b)
 	}
 }
 

@@ -147,7 +147,6 @@ func TestSessions(t *testing.T) {
 
 	for _, ends := range []func(){
 		func() { s.site.End(s.request()) },
-		func() { s.site.EndAll("017") },
 		func() {
 			for range 70 {
 				s.now = s.now.Add(9 * time.Minute)

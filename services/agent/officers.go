@@ -127,8 +127,16 @@ func (o Officers) Required() civil.Date {
 	return from
 }
 
-// NeedsSecond reports whether an act needs a second officer here, by its word.
-func (o Officers) NeedsSecond(act string) bool { return slices.Contains(o.told.GetFourEyes(), act) }
+// NeedsSecond reports whether an act needs a second officer here on a day, by its word.
+func (o Officers) NeedsSecond(act string, on civil.Date) bool {
+	words := o.told.GetFourEyes()
+	for _, coming := range o.told.GetFourEyesComing() {
+		if from, err := civil.Parse(coming.GetFrom()); err == nil && !on.Before(from) {
+			words = coming.GetActs()
+		}
+	}
+	return slices.Contains(words, act)
+}
 
 // AsOf returns the centre's time of the newest change, in milliseconds; zero if the centre has told nothing.
 func (o Officers) AsOf() int64 { return o.told.GetAsOfMs() }

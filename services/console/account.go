@@ -48,6 +48,8 @@ const (
 	accountLife = time.Hour
 	// openAccounts bounds the sessions and, separately, those who are at the provider.
 	openAccounts = 1024
+	// clockStep is how far the clock may be set back without ending sessions.
+	clockStep = time.Minute
 	// providerWait is how long the provider may take to answer.
 	providerWait = 10 * time.Second
 
@@ -282,8 +284,10 @@ func (a *accounts) start(w http.ResponseWriter, s *accountSession) error {
 	return nil
 }
 
+// over reports whether a session has ended; so has one that was used later than now, because the clock was set back.
 func (a *accounts) over(s *accountSession) bool {
-	return a.clock().Sub(s.used) > accountIdle || a.clock().Sub(s.since) > accountLife
+	now := a.clock()
+	return now.Sub(s.used) > accountIdle || now.Sub(s.since) > accountLife || s.used.Sub(now) > clockStep
 }
 
 // session returns the session of a request's browser; nil if there is none.

@@ -88,7 +88,7 @@ func (d *Dispatcher) officers(r eventlog.Record, to directory.Counter) *events.D
 	office := d.Directory.OfficersOf(to.Office, now)
 	told := &events.OfficeOfficers{
 		RequiredFrom: office.Required().String(), FourEyes: office.FourEyes(civil.Of(now)), AsOfMs: newest.UnixMilli(),
-		Demonstration: d.Directory.Trial(),
+		Demonstration: d.Directory.Trial(), FourEyesComing: office.FourEyesAfter(civil.Of(now)),
 	}
 	for _, o := range d.Directory.OfficersAt(to.Office, now) {
 		if !o.Retired {

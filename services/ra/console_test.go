@@ -10,6 +10,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/access"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/dossier"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/officer"
 	"shomei/services/ra"
@@ -221,8 +222,14 @@ func TestAnApproverDecidesAtTheConsole(t *testing.T) {
 		t.Errorf("after the approval: %v", c.Events(c.Subscriber("100")))
 	}
 	refused := c.asked("p2", "101")
-	if done, err := c.file(c.two.Sign(c.decision(refused, lifecycle.ApprovalRefused))); err != nil || done.Refused != "" || len(c.Directory.Approvals()) > 0 {
+	no := c.decision(refused, lifecycle.ApprovalRefused)
+	no.Sealed, err = counterlink.SealPersonal(c.SealKey(), no.Id, &events.Personal{Why: "no such school"})
+	servicetest.Check(t, err)
+	if done, err := c.file(c.two.Sign(no)); err != nil || done.Refused != "" || len(c.Directory.Approvals()) > 0 {
 		t.Errorf("refused: %+v %v", done, err)
+	}
+	if notes := dossier.Of(c.Vault, refused.Id, c.History(events.KindApproval, refused.Id)).Notes(); len(notes) != 1 || notes[0].Text != "no such school" {
+		t.Errorf("why it was refused: %v", notes)
 	}
 	if findings := checked(t, c.World); len(findings) > 0 {
 		t.Errorf("fsck: %v", findings)

@@ -211,6 +211,9 @@ const longestInvitation = 7 * 24 * time.Hour
 func (c officersChange) invite(m *events.InvitationMade) (events.Body, error) {
 	invited, err := c.office.Standing(m.Officer)
 	until := time.UnixMilli(m.UntilMs)
+	if c.released != nil { // the code is good from the approval on, as long as it was to be
+		until = c.head.Now.Add(until.Sub(c.filed))
+	}
 	switch {
 	case err != nil:
 		return nil, err
@@ -221,7 +224,7 @@ func (c officersChange) invite(m *events.InvitationMade) (events.Body, error) {
 	case len(m.CodeSha256) != len(events.Hash(nil)) || !until.After(c.head.Now) || until.After(c.head.Now.Add(longestInvitation)):
 		return nil, officer.IllFormed
 	}
-	return &events.OfficerInvited{Officer: m.Officer, CodeSha256: m.CodeSha256, UntilMs: m.UntilMs}, nil
+	return &events.OfficerInvited{Officer: m.Officer, CodeSha256: m.CodeSha256, UntilMs: until.UnixMilli()}, nil
 }
 
 // require has officers sign from a day on, which can't be one of the past, nor waive what is in force.

@@ -167,7 +167,10 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 		{"a recovery waits", func() *events.Claim { return recovery }, ""},
 		{"for somebody else", func() *events.Claim { return approved(first) }, "SignInRefusedsame-person"},
 		{"who administers", func() *events.Claim { return approved(clerk) }, "SignInRefusedrole"},
-		{"the other administrator", func() *events.Claim { return approved(second) }, "OfficerInvited"},
+		{"the other administrator, when the code had lapsed", func() *events.Claim {
+			w.Clock.SetTo(w.Clock.Now().Add(25 * time.Hour))
+			return approved(second)
+		}, "OfficerInvited"},
 		{"whoever has found the lost key", func() *events.Claim {
 			return clerk.Sign(proposed(&events.OfficerProposed{Officer: "C2", Roles: []string{"administrator"}}))
 		}, "SignInRefusedunknown-key"},

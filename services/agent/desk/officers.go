@@ -104,7 +104,7 @@ func (v *officersView) demands(d *Desk, form url.Values, lang page.Language) {
 		v.Required = from.String()
 	}
 	for _, act := range officer.Acts() {
-		one := choice{act.Word, d.pages.Say(lang, "act."+act.Word), now.NeedsSecond(act.Word)}
+		one := choice{act.Word, d.pages.Say(lang, "act."+act.Word), now.NeedsSecond(act.Word, d.today())}
 		if form.Has("pairs_from") {
 			one.Chosen = slices.Contains(form["acts"], act.Word)
 		}

@@ -300,7 +300,7 @@ func (d *Desk) procedureTable(lang page.Language) page.Table {
 		{Label: say("start.receipt")}, {Label: say("start.filed"), Short: true}, {Label: say("start.operation")}, {Label: say("start.state")},
 	}}
 	for _, s := range d.Counter.Procedures() {
-		if s.Application == nil && s.Report == nil {
+		if s.Application == nil && s.Report == nil || s.Report.GetPasskeyOffered() != nil { // an offered passkey has a page of its own
 			continue
 		}
 		if len(table.Rows) == startRows {

@@ -3,6 +3,7 @@ package desk
 import (
 	"crypto/subtle"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -154,6 +155,9 @@ var filing = map[string][]string{
 	"POST /api/procedures/{id}/hand-over": {"hand-over"},
 	"POST /api/procedures/{id}/drop":      {"drop"},
 }
+
+// Filing lists the acts that each of the desk's URLs files, or that its page is for, by the URL's pattern.
+func Filing() map[string][]string { return maps.Clone(filing) }
 
 // serve serves those whom a route is for.
 func (d *Desk) serve(r route) http.Handler {

@@ -62,7 +62,7 @@ var officerWords = page.Catalogue{
 	"invited.title":    {JA: "一回限りのコード", EN: "One-time code"},
 	"invited.how":      {JA: "職員 %s に、このコードを本人だけに伝えてください。センターが認めると使えます。このコードは、この画面にしか表示されません。", EN: "Give this code to officer %s and nobody else. It works once the centre has agreed. It is shown on this page only."},
 	"invited.until":    {JA: "%s まで使えます。", EN: "It can be used until %s."},
-	"invited.anew":     {JA: "職員 %s にはパスキーがあるため、別の管理者が「承認待ち」で承認するまで、このコードは使えません。承認されると、前のパスキーは使えなくなります。", EN: "Officer %s has a passkey, so the code works only once another administrator has approved it under \"Waiting for approval\". With that the former passkeys end."},
+	"invited.anew":     {JA: "職員 %s にはパスキーがあるため、別の管理者が「承認待ち」で承認するまで、このコードは使えません。承認されると、前のパスキーは使えなくなり、このコードはそれから24時間使えます。", EN: "Officer %s has a passkey, so the code works only once another administrator has approved it under \"Waiting for approval\". With that the former passkeys end, and the code is good for 24 hours."},
 
 	"role.clerk":         {JA: "受付", EN: "clerk"},
 	"role.approver":      {JA: "承認", EN: "approver"},
