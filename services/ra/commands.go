@@ -87,6 +87,9 @@ func (a *attempt) command() (lifecycle.Command, error) {
 	case *events.Claim_CardFoundNotified:
 		return lifecycle.ReportFound{Card: fact.CardFoundNotified.Card, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_AuthorityOrder:
+		if a.released == nil && !a.Directory.Trial() {
+			return nil, unfit("an order of the authority takes two operators: shomei report order asks with credentials, shomei approval approve approves")
+		}
 		f := fact.AuthorityOrder
 		return lifecycle.OrderByAuthority{Serials: f.Serials, Reason: f.Reason, Filed: a.filed, Switches: a.law()}, nil
 	case *events.Claim_PhoneInstalled:
