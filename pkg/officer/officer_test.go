@@ -175,7 +175,7 @@ func TestTheLawsPairsStay(t *testing.T) {
 		t.Errorf("an office that has chosen: %v", got)
 	}
 	before, coming := on.AddDays(-1), h.At("o", began.Add(time.Hour)).FourEyesAfter(on.AddDays(-1))
-	if len(coming) != 1 || coming[0].From != "2026-12-01" || !slices.Equal(coming[0].Acts, []string{"special-circumstances", "unblock", "recovery"}) {
+	if len(coming) != 1 || coming[0].From != "2026-12-01" || !slices.Equal(coming[0].Acts, []string{"special-circumstances", "unblock", "joining", "recovery"}) {
 		t.Errorf("coming after %s: %v", before, coming)
 	}
 	if coming := h.At("o", began.Add(time.Hour)).FourEyesAfter(on); len(coming) != 0 {
