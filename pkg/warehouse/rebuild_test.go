@@ -136,7 +136,7 @@ func TestTablesThatThisProgramDidNotMake(t *testing.T) {
 		"its record dropped":     "DROP TABLE DB.table_files SYNC",
 		"a table dropped":        "DROP TABLE DB.card_operations SYNC",
 		"positions dropped":      "DROP TABLE DB.positions SYNC",
-		"a column gone":          "ALTER TABLE DB.certificates DROP COLUMN municipality",
+		"a column gone":          "ALTER TABLE DB.certificates DROP COLUMN authority",
 		"a column too many":      "ALTER TABLE DB.log ADD COLUMN more String",
 		"a column changed":       "ALTER TABLE DB.log MODIFY COLUMN correlation LowCardinality(String)",
 		"a setting changed":      "ALTER TABLE DB.log MODIFY SETTING fsync_after_insert = 0",

@@ -168,9 +168,9 @@ func TestReportsOverTheAPI(t *testing.T) {
 	must(t, err)
 	decideReport(t, centre, counter, joined, &events.Answer{Refusals: []string{"claim.code-has-history"}})
 	_, _, text = visit(t, at+"/procedures/"+joined, nil)
-	want(t, text, "センターはこの届出を受け付けませんでした", "すでに別の記録があります", "訂正前のコードで失効の申請を受け付け")
+	want(t, text, "センターはこの届出を受け付けませんでした", "すでに別の記録があります", "二人の職員で一つにしてください")
 	_, _, text = visit(t, at+"/procedures/"+joined+"?lang=en", nil)
-	want(t, text, "The centre has not taken this report", "has a history of its own already", "take an application to revoke under the former code")
+	want(t, text, "The centre has not taken this report", "has a history of its own already", "two officers join them")
 }
 
 // An application received before closing time and entered after it counts by its receipt; the claim also has the clock's time.

@@ -71,6 +71,7 @@ func attempts() map[string][]attempted {
 			{act: "withdrawal", fact: &events.ApprovalDecided{Approval: "none", Outcome: "withdrawn"}},
 		},
 		"approval_opened":  {{act: "approval", from: console, fact: &events.ApprovalOpened{Approval: "none"}}},
+		"histories_joined": one("joining", &events.HistoriesJoined{Absorbed: "another-history"}),
 		"officer_proposed": one("officer", &events.OfficerProposed{Officer: "N1", Roles: []string{"clerk"}}),
 		"officer_left":     one("officer", &events.OfficerLeft{Officer: "N2"}),
 		"invitation_made": {
@@ -239,7 +240,7 @@ func TestEveryRoleClaimsEveryKind(t *testing.T) {
 		}
 	}
 	for _, act := range officer.Acts() {
-		if !done[act.Word] {
+		if !done[act.Word] && act.Word != "search" { // which is a question: find_test.go
 			t.Errorf("no kind of claim is tried that does %s", act.Word)
 		}
 	}

@@ -65,7 +65,12 @@ func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.server.Run(ctx) })
 	group.Go(func() error { return s.followWriters(ctx) })
-	group.Go(func() error { return s.index(ctx) })
+	group.Go(func() error {
+		if err := s.index(ctx); ctx.Err() == nil {
+			return err
+		}
+		return nil // it ends while the index was looking how far it is
+	})
 	return group.Wait()
 }
 
