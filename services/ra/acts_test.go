@@ -47,6 +47,7 @@ func attempts() map[string][]attempted {
 			{act: "unblock", fact: applied(events.Operation_OPERATION_UNBLOCK), personal: resident("100")},
 			{act: "revocation", fact: applied(events.Operation_OPERATION_REVOKE), personal: resident("100")},
 		},
+		"histories_joined":           one("joining", &events.HistoriesJoined{Absorbed: "nobody"}),
 		"phone_application_received": {{act: "application", from: "phone", fact: &events.PhoneApplicationReceived{}}},
 		"handed_over":                one("hand-over", &events.HandedOver{Card: "card-1"}),
 		"application_dropped":        one("drop", &events.ApplicationDropped{}),
@@ -239,7 +240,7 @@ func TestEveryRoleClaimsEveryKind(t *testing.T) {
 		}
 	}
 	for _, act := range officer.Acts() {
-		if !done[act.Word] {
+		if !done[act.Word] && act.Word != "search" { // a question, and no claim
 			t.Errorf("no kind of claim is tried that does %s", act.Word)
 		}
 	}
