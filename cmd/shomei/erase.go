@@ -41,6 +41,10 @@ func (a *app) eraseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for _, other := range erased.Others {
+				fmt.Fprintf(cmd.OutOrStdout(), a.Say("この方には、統合された別の記録 %s があります。その分の消去は、別に決定してください。\n",
+					"The person has another history, %s, which was joined with this one. Its erasure takes an order of its own.\n"), other)
+			}
 			if erased.Asked != nil {
 				a.tellAsked(cmd.OutOrStdout(), orders, *erased.Asked)
 				return nil

@@ -49,10 +49,16 @@ func Because(why string) Seal {
 // errRepeated: the look would hide behind an earlier one.
 var errRepeated = errors.New("the id of this look was used before, so it was not recorded")
 
+// errNobodys: the look names a person by what is no id, so that nobody would find it under the person.
+var errNobodys = errors.New("the look names its person by what is no id, so it was not recorded")
+
 // Record appends looks to an access history, in one commit; a reason stands with the first. Whoever gets an error shows nothing.
 func Record(
 	ctx context.Context, log *eventlog.Log, keys dossier.Keys, env eventlog.Envelope, id string, why Seal, looks ...*events.RecordOpened,
 ) error {
+	if slices.ContainsFunc(looks, func(l *events.RecordOpened) bool { return l.Subscriber != "" && !events.ValidID(l.Subscriber) }) {
+		return errNobodys
+	}
 	outcome, err := log.Update(ctx, events.KindAccess, id, env, func(head eventlog.Head) (list []*events.Event, err error) {
 		if why != nil {
 			if looks[0].SealedWhy, err = why(dossier.Sealer{Vault: keys, Subscriber: id, Revision: head.Revision + 1}); err != nil {

@@ -72,6 +72,16 @@ func (h *history) acts(officer, office, procedure, person string) {
 	}
 }
 
+// TestLookNamesAPersonByID: one that names anything else is not recorded, because the report of looks could never be made again.
+func TestLookNamesAPersonByID(t *testing.T) {
+	h := newHistory(t)
+	err := access.Record(t.Context(), h.log, nil, by(events.ActorKind_ACTOR_KIND_CLERK, "017", "east"), access.ID("east", "017"), nil,
+		&events.RecordOpened{Subscriber: "history shown", Purpose: "someone"})
+	if err == nil {
+		t.Error("it was recorded")
+	}
+}
+
 // TestLooksWithoutAnAct: an act within seven days, by the officer or in a procedure of the office, explains a look; an act of
 // another office, an act about another person, or one that is too far away does not.
 func TestLooksWithoutAnAct(t *testing.T) {

@@ -14,6 +14,19 @@ import (
 
 var today = civil.New(2026, 11, 29)
 
+// TestNearest: a word of any length is compared, and a long one no longer than it takes.
+func TestNearest(t *testing.T) {
+	known := []string{"12237-main", "13101-main"}
+	for wrong, want := range map[string]string{"13101-mian": "13101-main", "": "12237-main", strings.Repeat("日", 1<<20): "12237-main"} {
+		if got := intake.Nearest(wrong, known); got != want {
+			t.Errorf("nearest to %.20q: %s, want %s", wrong, got, want)
+		}
+	}
+	if got := intake.Nearest("a", nil); got != "" {
+		t.Errorf("nearest of none: %s", got)
+	}
+}
+
 func TestWhatIsInOrderIsTaken(t *testing.T) {
 	for _, mail := range []string{"", "hana@mail.example", "a.b+c@x.co.jp", "o'neil@mail.example"} {
 		for _, birth := range []string{"", "1990-06-18", "1990-06-00", "1945-00-00", "2026-11-29"} {

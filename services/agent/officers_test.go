@@ -95,6 +95,9 @@ func TestDemonstrationSignsByItself(t *testing.T) {
 		t.Errorf("outside a demonstration: %s", where)
 	}
 	program("demo-1", http.StatusForbidden)
+	if status, body := post(t, at+"/api/find", `{"name":"証明花子","birth_date":"1990-06-18","clerk":"demo-1"}`); status != http.StatusForbidden {
+		t.Errorf("a program looks for somebody where officers sign: %d %v", status, body)
+	}
 	if status, body := post(t, at+"/api/enrol", `{"officer":"017","code":"ABCD","credential":"AAAA","public_key":"AAAA"}`); status != http.StatusUnprocessableEntity {
 		t.Errorf("a program's key outside a demonstration: %d %v", status, body)
 	}

@@ -50,6 +50,7 @@ var ErrUnfit = errors.New("what an officer decides on at the console no longer w
 var (
 	errNoPasskey = errors.New("whoever is signed in with an account looks, and decides on nothing")
 	errNotTheirs = errors.New("no act of the officer's offices waits under that number for the officer to decide")
+	errAtCounter = errors.New("two histories are joined by an officer who has seen both, at a counter")
 )
 
 const (
@@ -222,9 +223,12 @@ type approvalView struct {
 	Facts, Who          []actpage.Row
 	// Special are the circumstances in the first officer's words.
 	Special string
-	// Opened: what was claimed is shown, so that the officer can decide.
-	Opened bool
+	// Opened: what was claimed is shown, so that the officer can decide. AtCounter: but not approve, which is done at a counter.
+	Opened, AtCounter bool
 }
+
+// atCounter reports whether an act is approved at counters only: the histories that a joining is about are shown there.
+func atCounter(w Waiting) bool { return w.GetAct() == "joining" }
 
 func (c *Console) approvalPage(w http.ResponseWriter, r *http.Request) {
 	v, one, err := c.waiting(r)
@@ -239,7 +243,7 @@ func (c *Console) approvalPage(w http.ResponseWriter, r *http.Request) {
 func (c *Console) showApproval(w http.ResponseWriter, r *http.Request, v visitor, one Waiting, shown *Shown) {
 	read := c.reader(r)
 	view := approvalView{
-		Officer: v.Officer, ID: one.GetId(), Digest: hex.EncodeToString(one.GetDigest()), Facts: append(read.Asked(one.OpenApproval),
+		Officer: v.Officer, ID: one.GetId(), AtCounter: atCounter(one), Digest: hex.EncodeToString(one.GetDigest()), Facts: append(read.Asked(one.OpenApproval),
 			actpage.Row{Label: read.Say("console.approvals.office"), Text: one.Office},
 			actpage.Row{Label: read.Say("approvals.asked"), Text: onFace(one.GetAskedMs())},
 			actpage.Row{Label: read.Say("approvals.until"), Text: lastMinute(one)}),
@@ -284,6 +288,8 @@ func (c *Console) decideOptions(w http.ResponseWriter, r *http.Request) {
 		err = ErrUnfit
 	case outcome == lifecycle.ApprovalRefused && why == "":
 		err = errNoWhy
+	case outcome == lifecycle.ApprovalApproved && atCounter(one):
+		err = errAtCounter
 	}
 	var act Act
 	if err == nil {
@@ -364,6 +370,8 @@ func (c *Console) approvalRefusal(err error) (status int, key string) {
 	switch {
 	case errors.Is(err, errNoWhy):
 		return http.StatusUnprocessableEntity, "wrong.refusal.why"
+	case errors.Is(err, errAtCounter):
+		return http.StatusConflict, "console.approvals.counter"
 	case errors.Is(err, errNoPasskey):
 		return http.StatusForbidden, "console.approvals.account"
 	case errors.Is(err, errNotTheirs), errors.Is(err, ErrUnfit):

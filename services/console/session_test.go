@@ -310,6 +310,7 @@ func TestAnApproverDecides(t *testing.T) {
 	s.waiting = []Waiting{
 		wait("one", "12237-main", "unblock", "017"), wait("own", "12237-main", "unblock", "A1"), wait("other", "12239-west", "unblock", "017"),
 		wait("also", "12238-east", "unblock", "018"), wait("lost", "12237-main", officer.Recovery, "019"),
+		wait("joined", "12237-main", "joining", "017"),
 	}
 	status, list := s.signIn("A1", "A1")
 	if status != 200 || !strings.Contains(list, "/approvals/one") || !strings.Contains(list, "/approvals/also") || strings.Contains(list, "/approvals/own") ||
@@ -331,6 +332,17 @@ func TestAnApproverDecides(t *testing.T) {
 			t.Fatalf("%s: %d %s", path, status, body)
 		}
 		return body
+	}
+	// Two histories, which are not shown here, are not joined here either.
+	joined := url.Values{"outcome": {"approved"}, "digest": {hex.EncodeToString([]byte("joined"))}, "why": {"two persons"}}
+	if status, body := s.post("/approvals/joined/decide/options", joined); status != http.StatusConflict || !strings.Contains(body, "窓口の画面") {
+		t.Errorf("approving a joining: %d %s", status, body)
+	}
+	joined.Set("outcome", "refused")
+	options("/approvals/joined/decide", joined)
+	touch := s.touch(options("/approvals/joined/open", nil), "A1")
+	if _, body := s.post("/approvals/joined/open", url.Values{"passkey": {touch}}); strings.Contains(body, `value="approved"`) || !strings.Contains(body, `value="refused"`) {
+		t.Errorf("a joining is shown as %s", body)
 	}
 	touched := s.touch(options("/approvals/one/open", nil), "A1")
 	refused := func(what, path, passkey string) {
@@ -364,7 +376,7 @@ func TestAnApproverDecides(t *testing.T) {
 	if status, body := s.post("/approvals/one/decide", url.Values{"passkey": {mine}}); status != 200 || !strings.Contains(body, "承認しないことを記録しました") {
 		t.Errorf("refusing: %d %s", status, body)
 	}
-	if want := []string{"opened by A1", "refused by A1 no"}; !slices.Equal(s.decided, want) {
+	if want := []string{"opened by A1", "opened by A1", "refused by A1 no"}; !slices.Equal(s.decided, want) {
 		t.Errorf("filed: %q, want %q", s.decided, want)
 	}
 	// Whoever is signed in with an account looks, and is told why that is all.

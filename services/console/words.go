@@ -102,6 +102,7 @@ var words = page.Catalogue{
 	"console.approvals.done.refused":  {JA: "承認しないことを記録しました。求めた職員に伝わります。", EN: "Your refusal is recorded. Whoever has asked is told."},
 	"console.approvals.refused":       {JA: "パスキーの確認ができませんでした。この画面に登録した自分のキーで、もう一度お試しください。記録はしていません", EN: "The passkey was not confirmed. Try again with your own key for this site. Nothing was recorded"},
 	"console.approvals.gone":          {JA: "この手続きは、もう承認を待っていないか、表示した内容から変わったか、あなたが決めるものではありません。下の一覧を確かめてください", EN: "This act no longer waits, is no longer what was shown, or is not yours to decide. Look at the list below"},
+	"console.approvals.counter":       {JA: "統合は、二つの記録を見比べられる窓口の画面で承認してください。ここでは断ることだけできます", EN: "Approve a joining at a counter, where both histories are shown. Here you can only refuse it"},
 	"console.approvals.late":          {JA: "確認は、時間切れか、別の内容に対するものでした。一覧から開き直してください", EN: "The confirmation came too late, or was for something else. Open it from the list again"},
 	"console.approvals.away":          {JA: "センターが答えませんでした。記録されたかどうかを、下の一覧で確かめてください（残っていれば記録されていません）", EN: "The centre did not answer. Look at the list below whether it was recorded: what is still there was not"},
 	"console.approvals.account":       {JA: "アカウントでのサインインでは、見ることだけできます。内容を開いて承認するには、この画面に登録したパスキーでサインインしてください。", EN: "With an account you can only look. To open and approve what waits, sign in with the passkey that you have enrolled for this site."},

@@ -47,6 +47,7 @@ func attempts() map[string][]attempted {
 			{act: "unblock", fact: applied(events.Operation_OPERATION_UNBLOCK), personal: resident("100")},
 			{act: "revocation", fact: applied(events.Operation_OPERATION_REVOKE), personal: resident("100")},
 		},
+		"histories_joined":           one("joining", &events.HistoriesJoined{Absorbed: "nobody"}),
 		"phone_application_received": {{act: "application", from: "phone", fact: &events.PhoneApplicationReceived{}}},
 		"handed_over":                one("hand-over", &events.HandedOver{Card: "card-1"}),
 		"application_dropped":        one("drop", &events.ApplicationDropped{}),
@@ -71,7 +72,6 @@ func attempts() map[string][]attempted {
 			{act: "withdrawal", fact: &events.ApprovalDecided{Approval: "none", Outcome: "withdrawn"}},
 		},
 		"approval_opened":  {{act: "approval", from: console, fact: &events.ApprovalOpened{Approval: "none"}}},
-		"histories_joined": one("joining", &events.HistoriesJoined{Absorbed: "another-history"}),
 		"officer_proposed": one("officer", &events.OfficerProposed{Officer: "N1", Roles: []string{"clerk"}}),
 		"officer_left":     one("officer", &events.OfficerLeft{Officer: "N2"}),
 		"invitation_made": {

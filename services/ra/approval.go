@@ -229,6 +229,9 @@ func (a *attempt) giveUpWaiting(ctx context.Context) error {
 	return nil
 }
 
+// joiningAct is the act of joining two histories.
+const joiningAct = "joining"
+
 // mayDecide returns why this officer does not decide on that act, or nil.
 func (a *attempt) mayDecide(s *events.ApprovalState, d *events.ApprovalDecided, now time.Time) error {
 	same := s.GetOfficer() == a.claim.Officer
@@ -239,6 +242,8 @@ func (a *attempt) mayDecide(s *events.ApprovalState, d *events.ApprovalDecided, 
 		return unfit("the decision is about other bytes than the act that waits")
 	case s.GetOutcome() != "" || !now.Before(time.UnixMilli(s.GetLapsesMs())):
 		return unfit("the act no longer waits: it was decided on, or nobody did in time")
+	case d.Outcome == lifecycle.ApprovalApproved && s.GetAct() == joiningAct && a.received.Enrolment.Role == consoleRole:
+		return unfit("two histories are joined by an officer who has seen both, which the console does not show: approve at a counter")
 	case d.Outcome == lifecycle.ApprovalWithdrawn && !same:
 		return unfit("only the officer who asked withdraws")
 	case d.Outcome != lifecycle.ApprovalWithdrawn && same:

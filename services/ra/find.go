@@ -81,6 +81,9 @@ func (r *RA) rolesOfAsker(ctx context.Context, asker counterlink.Asker) ([]offic
 }
 
 func (r *RA) rolesKnown(asker counterlink.Asker) ([]officer.Role, error) {
+	if asker.Officer == "" {
+		return nil, officer.Unknown // nobody would be known to have looked
+	}
 	now := r.Clock()
 	today := civil.Of(now)
 	found, err := r.Directory.OfficerAt(asker.Office, asker.Officer, now)

@@ -163,7 +163,7 @@ func TestWhoSearchesSeesWhatTheyNeed(t *testing.T) {
 		{"c1", "counter", "017", "name"},
 		{"c1", "counter", "X1", "name"},
 		{"t1", "telephone", "017", "certificates"},
-		{"c1", "counter", "", "name"},
+		{"c1", "counter", "", string(officer.Unknown)},
 		{"c1", "counter", "A1", string(officer.NotAllowed)},
 		{"c1", "counter", "R1", string(officer.Retired)},
 		{"c1", "counter", "P1", string(officer.OutOfTerm)},

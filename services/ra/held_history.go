@@ -12,6 +12,9 @@ import (
 	"shomei/pkg/vault"
 )
 
+// beforeJoining is the purpose of a look at a history that officers may join with another.
+const beforeJoining = "history looked at before two are joined"
+
 // heldBy answers what a subscriber's history holds, or the one under which it goes on.
 func (r *RA) heldBy(ctx context.Context, q counterlink.PersonRequest) (counterlink.Person, error) {
 	if !events.ValidID(q.Subscriber) {
@@ -26,7 +29,7 @@ func (r *RA) heldBy(ctx context.Context, q counterlink.PersonRequest) (counterli
 	if err != nil || len(history) == 0 {
 		return counterlink.Person{}, err
 	}
-	if err := r.recordOpened(ctx, q.Asker, id, "history looked at before two are joined"); err != nil {
+	if err := r.recordOpened(ctx, q.Asker, beforeJoining, id); err != nil {
 		return counterlink.Person{}, err
 	}
 	found := counterlink.Person{Known: true, Held: heldIn(id, history)}

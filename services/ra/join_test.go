@@ -1,15 +1,19 @@
 package ra_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"shomei/events"
+	"shomei/pkg/access"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/officer"
 	"shomei/pkg/regime"
+	"shomei/services/ra"
 	"shomei/services/servicetest"
 )
 
@@ -31,6 +35,7 @@ func refusedBy(w *servicetest.World, id string) []string {
 // TestTwoHistoriesBecomeOne joins two holders of cards, with one process dying after each step, and looks at what is left.
 func TestTwoHistoriesBecomeOne(t *testing.T) {
 	w := servicetest.New(t, morning)
+	w.Record(events.KindAuthority, events.AuthorityLog, &events.LogOpened{Demonstration: true})
 	d, register := w.Enrol(servicetest.Office, "c1", "counter"), w.Enrol(servicetest.Office, "r1", "register")
 	one, other := d.Hold("100"), d.Hold("200")
 	issuing := d.Apply(events.Operation_OPERATION_REISSUE, "200", "card-new")
@@ -86,6 +91,7 @@ func TestTwoHistoriesBecomeOne(t *testing.T) {
 // TestHistoriesThatAreNotJoined names what is refused, by which rule, and that nothing else changes.
 func TestHistoriesThatAreNotJoined(t *testing.T) {
 	w := servicetest.New(t, morning)
+	w.Record(events.KindAuthority, events.AuthorityLog, &events.LogOpened{Demonstration: true})
 	d := w.Enrol(servicetest.Office, "c1", "counter")
 	one, other := d.Hold("100"), d.Hold("200")
 	stranger := servicetest.Resident("400")
@@ -187,6 +193,58 @@ func TestAJoiningWaitsForAnotherOfficer(t *testing.T) {
 	}
 	if findings := checked(t, p.World); len(findings) > 0 {
 		t.Errorf("fsck: %v", findings)
+	}
+}
+
+// TestUnsignedJoiningIsRefused: outside a trial a joining is signed, also where the office requires no signatures.
+func TestUnsignedJoiningIsRefused(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	one, other := d.Hold("100"), d.Hold("200")
+	c := joins(d, one.Subscriber, other.Subscriber)
+	d.Decide(c)
+	if got := refusals(w)[c.Id]; got != string(officer.Unsigned) || w.Count(one.Subscriber, "SubscriberTakenIn") > 0 {
+		t.Errorf("refused for %q: %v", got, w.Events(one.Subscriber))
+	}
+	c = with(joins(d, one.Subscriber, other.Subscriber), func(c *events.Claim) { c.SecondOfficer = "" })
+	d.Decide(w.Officer(servicetest.Office, "017", officer.Clerk).Sign(c))
+	if open := w.Directory.Approvals(); len(open) != 1 || open[0].ID != c.Id {
+		t.Errorf("signed: %v waits; put aside %v", open, w.Quarantined())
+	}
+}
+
+// TestLookBeforeAJoiningIsAtThePerson: it stands under the person whose history was shown, where the report of looks without an act
+// can read it.
+func TestLookBeforeAJoiningIsAtThePerson(t *testing.T) {
+	w := servicetest.New(t, morning)
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	one := d.Hold("100").Subscriber
+	told, err := w.RA.AnswerPerson(t.Context(), counterlink.PersonRequest{Asker: asker(d, "q1"), Subscriber: one})
+	servicetest.Check(t, err)
+	looks, err := access.Looks(t.Context(), w.Log, access.Query{})
+	servicetest.Check(t, err)
+	if !told.Known || len(looks) != 1 || looks[0].Person != one || looks[0].What != "history looked at before two are joined" {
+		t.Errorf("told %+v, recorded as %+v", told, looks)
+	}
+	if _, err := access.WithoutAct(t.Context(), w.Log, looks); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNobodyJoinsAtTheConsole: it does not show the two histories, so it only refuses.
+func TestNobodyJoinsAtTheConsole(t *testing.T) {
+	c := newAtConsole(t)
+	if done, err := c.file(c.offer(secret, nil)); err != nil || done.Refused != "" {
+		t.Fatalf("%+v %v", done, err)
+	}
+	one, other := c.counter.Hold("100"), c.counter.Hold("200")
+	asked := c.one.Sign(with(joins(c.counter, one.Subscriber, other.Subscriber), func(m *events.Claim) { m.SecondOfficer = "" }))
+	c.counter.Decide(asked)
+	if done, err := c.file(c.two.Sign(c.decision(asked, lifecycle.ApprovalApproved))); !errors.Is(err, ra.ErrUnfit) || c.Count(one.Subscriber, "SubscriberTakenIn") > 0 {
+		t.Errorf("approved: %+v %v", done, err)
+	}
+	if done, err := c.file(c.two.Sign(c.decision(asked, lifecycle.ApprovalRefused))); err != nil || done.Refused != "" || len(c.Directory.Approvals()) > 0 {
+		t.Errorf("refused: %+v %v", done, err)
 	}
 }
 

@@ -139,7 +139,7 @@ func (a *attempt) actOf() officer.Act {
 }
 
 // mustSign reports whether the claim counts for nothing without an officer's signature. At counters and at the telephone desk
-// that is so when their office requires it; claims about officers, and approvals, need one everywhere.
+// that is so when their office requires it; claims about officers, approvals, and joinings need one everywhere.
 func (a *attempt) mustSign() bool {
 	role := a.received.Enrolment.Role
 	switch {
@@ -147,6 +147,8 @@ func (a *attempt) mustSign() bool {
 		return false
 	case isAboutOfficers(a.claim) || a.claim.GetApprovalDecided() != nil || a.claim.GetApprovalOpened() != nil:
 		return true
+	case a.claim.GetHistoriesJoined() != nil:
+		return true // it can't be undone, and ends certificates of any office's residents
 	}
 	return (role == "counter" || role == "telephone") && (a.requires(a.claim.Office) || a.movedBefore() && a.requires(a.received.Enrolment.Office))
 }

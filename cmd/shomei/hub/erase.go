@@ -31,6 +31,8 @@ type Erased struct {
 	Before  bool `json:"before,omitempty"`
 	// Destroyed reports whether the key is gone. If not, the hub destroys it as soon as it can.
 	Destroyed bool `json:"destroyed,omitempty"`
+	// Others are the histories that were joined with this one: each is erased by an order of its own.
+	Others []string `json:"others,omitempty"`
 	// Kept lists the retention periods that still run.
 	Kept []Kept `json:"kept,omitempty"`
 	// Asked is the order that waits for another operator; nil: none does.
@@ -71,18 +73,33 @@ func (o Operator) Erase(ctx context.Context, subscriber string, e Erasure) (Eras
 		return Erased{}, err
 	}
 	out := Erased{Ordered: ordered.New || ordered.Before, Before: ordered.Before}
+	if out.Others, err = o.joinedWith(ctx, subscriber); err != nil {
+		return Erased{}, err
+	}
 	switch {
 	case ordered.Kept:
-		return Erased{Kept: stillKept(ordered.Retentions, o.hub.Clock.Now())}, nil
+		out.Kept = stillKept(ordered.Retentions, o.hub.Clock.Now())
+		return out, nil
 	case !out.Ordered:
 		asked, err := o.ask(ctx, &events.OrderAsked{
 			Act: string(order.Erasure), Target: events.KindSubscriber + "/" + subscriber,
 			What: &events.OrderAsked_Erasure{Erasure: &events.ErasureOrdered{RecordClass: e.Class}},
 		}, "--order", e.Order)
-		return Erased{Asked: &asked}, err
+		out.Asked = &asked
+		return out, err
 	}
 	out.Destroyed, err = o.hub.awaitErasure(ctx, subscriber, e.Class)
 	return out, err
+}
+
+// joinedWith returns the other histories of a subscriber's person: what is sealed there has keys of its own.
+func (o Operator) joinedWith(ctx context.Context, subscriber string) ([]string, error) {
+	person, err := o.known(ctx, subscriber)
+	if err != nil {
+		return nil, err
+	}
+	all, err := o.histories(ctx, person)
+	return slices.DeleteFunc(all, func(one string) bool { return one == subscriber }), err
 }
 
 func stillKept(list []lifecycle.Retention, now time.Time) []Kept {

@@ -181,6 +181,9 @@ func (d *Desk) postFind(c call, lang page.Language) (reply, error) {
 	if err := c.decode(&asked); err != nil {
 		return reply{}, err
 	}
+	if c.program() && d.mustSign() {
+		return reply{}, officer.Unsigned // a program has no session, and the number that it gives proves nothing
+	}
 	var out found
 	faults := asked.tidy(civil.Of(d.Counter.Now()))
 	err := faultProblem(faults)
