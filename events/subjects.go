@@ -31,6 +31,9 @@ const AuthorityLog = "log"
 // AuthorityWriters is the id of the authority under which the writers of the log are enrolled and retired.
 const AuthorityWriters = "writers"
 
+// OrdersPrefix begins the id of every approval that holds operators' orders. No act of an officer waits under such an id.
+const OrdersPrefix = "order-"
+
 // AuthorityFeed is the id of the authority under which the readers of the outward feed are enrolled and retired.
 const AuthorityFeed = "feed"
 

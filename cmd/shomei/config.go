@@ -181,5 +181,8 @@ func (c *config) load(path string) error {
 	c.Hub.Mail, c.Hub.Switches, c.Hub.ListsAt = c.SMTP, c.Law, c.Validation.Listen
 	c.Hub.Servers, c.Hub.Tables = c.NATS.Servers, c.ClickHouse.Tables
 	c.Hub.ConsoleName = cmp.Or(c.SignIn.Name, c.Hub.ConsoleName)
+	if strings.EqualFold(c.Hub.ConsoleName, officer.Counters) {
+		return fmt.Errorf("%w: the console's name is %q, as counters are called: a passkey of one would count at the other", ops.ErrConfig, c.Hub.ConsoleName)
+	}
 	return nil
 }

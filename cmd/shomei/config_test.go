@@ -133,6 +133,8 @@ func TestAConsoleElsewhereNeedsSignIn(t *testing.T) {
 		granted + "[[sign_in.oidc.groups]]\ngroup = \"g\"\nroles = [\"clerk\"]\nareas = [\"12\"]\n":  "no role that looks",
 		granted + "[[sign_in.oidc.groups]]\ngroup = \"g\"\nroles = [\"analyst\"]\nareas = [\"1\"]\n": "no area",
 		granted + "[[sign_in.oidc.groups]]\ngroup = \"g\"\nroles = [\"analyst\"]\n":                  "group, roles and areas",
+		"[sign_in]\nname = \"LocalHost\"\ncertificate = \"c\"\nkey = \"k\"\n":                        "as counters are called",
+		"[hub]\nconsole_name = \"localhost\"\n":                                                      "as counters are called",
 		"[sign_in]\nname = \"console.example:443\"\ncertificate = \"c\"\nkey = \"k\"\n":              "no host name",
 	} {
 		file := filepath.Join(t.TempDir(), "shomei.toml")

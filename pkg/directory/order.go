@@ -21,9 +21,24 @@ type Order struct {
 	Approved bool
 	// Revoked are the serials that were put on the lists because a history was closed.
 	Revoked []uint64
+	// Lost are the commits that were lost of it.
+	Lost []Lost
 
 	over, closed bool
 	target       string
+	// latest is when it lapses by the time at which it was stored, whatever the operator says who asked.
+	latest time.Time
+}
+
+// Lost is where a lost commit stood.
+type Lost struct {
+	Stream   string
+	Sequence uint64
+}
+
+// Names reports whether the order that closed a history names a lost commit. Any other was lost since.
+func (o Order) Names(stream string, sequence uint64) bool {
+	return slices.Contains(o.Lost, Lost{stream, sequence})
 }
 
 type orderKey struct {
@@ -42,7 +57,15 @@ func (d *Directory) takeOrder(r eventlog.Record, e *events.Event) {
 	}
 	switch b := events.BodyOf(e).(type) {
 	case *events.OrderAsked:
-		change(r.Commit.GetRevision(), func(o *Order) { o.Act, o.Lapses, o.target = b.Act, time.UnixMilli(b.LapsesMs), b.Target })
+		change(r.Commit.GetRevision(), func(o *Order) {
+			o.Act, o.Lapses, o.target = b.Act, time.UnixMilli(b.LapsesMs), b.Target
+			for _, l := range b.GetClosing().GetLost() {
+				o.Lost = append(o.Lost, Lost{l.Stream, l.Sequence})
+			}
+			if !r.Time.IsZero() { // of a commit of this process's own it is not known
+				o.latest = order.LapseOf(r.Time)
+			}
+		})
 	case *events.OrderApproved:
 		change(b.Order, func(o *Order) { o.Approved = true })
 	case *events.OrderLapsed:
@@ -52,15 +75,23 @@ func (d *Directory) takeOrder(r eventlog.Record, e *events.Event) {
 	}
 }
 
-// Closed returns the aggregates that two operators have closed because commits of them are lost, as KIND/ID, with the order.
+// Closed returns the aggregates that two operators have closed because commits of them are lost, as KIND/ID, with the newest order; it
+// names the commits and serials of the earlier ones, too.
 func (d *Directory) Closed() map[string]Order {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	closed := make(map[string]Order)
 	for _, o := range d.orders {
-		if o.closed && order.Act(o.Act) == order.Closing {
-			closed[o.target] = o
+		if !o.closed || order.Act(o.Act) != order.Closing {
+			continue
 		}
+		other := closed[o.target]
+		lost, revoked := slices.Concat(other.Lost, o.Lost), slices.Concat(other.Revoked, o.Revoked)
+		if o.Revision < other.Revision {
+			o = other
+		}
+		o.Lost, o.Revoked = lost, revoked
+		closed[o.target] = o
 	}
 	return closed
 }
@@ -71,9 +102,13 @@ func (d *Directory) Orders() []Order {
 	defer d.mu.RUnlock()
 	var open []Order
 	for _, o := range d.orders {
-		if !o.over && o.Act != "" {
-			open = append(open, o)
+		if o.over || o.Act == "" {
+			continue
 		}
+		if !d.trial && !o.latest.IsZero() && o.latest.Before(o.Lapses) { // the clock of a trial may be ahead of the server's
+			o.Lapses = o.latest
+		}
+		open = append(open, o)
 	}
 	slices.SortFunc(open, func(a, b Order) int {
 		return cmp.Or(a.Lapses.Compare(b.Lapses), cmp.Compare(a.History, b.History), cmp.Compare(a.Revision, b.Revision))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"shomei/events"
 )
@@ -237,8 +238,12 @@ var stating = map[string][]Role{
 func (r Role) mayState(kind string) bool { return slices.Contains(stating[kind], r) }
 
 // mayAbout reports whether a writer of this role may write about one of the aggregates that the log itself rests on: the
-// facts about it, and its writers. Of every other aggregate only the kind matters.
+// facts about it, and its writers. Of approvals, operators write those with their own orders: an act of an officer waits under the id
+// of its claim, which nobody else may take first. Of every other aggregate only the kind matters.
 func (r Role) mayAbout(kind, id string) bool {
+	if kind == events.KindApproval {
+		return r != RoleOperator || strings.HasPrefix(id, events.OrdersPrefix)
+	}
 	if kind != events.KindAuthority {
 		return true
 	}

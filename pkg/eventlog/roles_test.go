@@ -107,6 +107,8 @@ func TestAKeyIsWorthItsRow(t *testing.T) {
 						id = events.AuthorityWriters
 					case role == eventlog.RoleEraser && kind == events.KindAuthority && allowed:
 						id = events.AuthorityLog
+					case role == eventlog.RoleOperator && kind == events.KindApproval && allowed:
+						id = events.OrdersPrefix + id
 					}
 					_, err := l.Update(t.Context(), kind, id, eventlog.Envelope{CommandID: rand.Text()}, func(eventlog.Head) ([]*events.Event, error) {
 						return []*events.Event{e}, nil

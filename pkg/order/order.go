@@ -67,21 +67,18 @@ var (
 // LapseOf returns when an order lapses that is given now: at the end of the next working day.
 func LapseOf(now time.Time) time.Time { return civil.NextWorkingDay(civil.Of(now)).EndInstant() }
 
-// historyPrefix begins the id of every history of orders.
-const historyPrefix = "order-"
-
 // HistoryOf returns the id of the history of the orders about an aggregate. It depends on the aggregate's id alone, as the keys of
 // the vault do.
 func HistoryOf(id string) string {
-	if whole := historyPrefix + id; events.ValidID(whole) {
+	if whole := events.OrdersPrefix + id; events.ValidID(whole) {
 		return whole
 	}
-	return fmt.Sprintf("%s%x", historyPrefix, events.Hash([]byte(id))[:20])
+	return fmt.Sprintf("%s%x", events.OrdersPrefix, events.Hash([]byte(id))[:20])
 }
 
 // Number is how people name an order.
 func (o Order) Number() string {
-	return strings.TrimPrefix(o.History, historyPrefix) + "." + strconv.FormatUint(o.Revision, 10)
+	return strings.TrimPrefix(o.History, events.OrdersPrefix) + "." + strconv.FormatUint(o.Revision, 10)
 }
 
 // Act returns the kind of the order.
@@ -97,7 +94,7 @@ func (o Order) Target() (kind, id string) {
 func ParseNumber(number string) (history string, revision uint64, err error) {
 	rest, digits, found := cutLast(strings.TrimSpace(number))
 	revision, err = strconv.ParseUint(digits, 10, 64)
-	if history = historyPrefix + rest; !found || rest == "" || err != nil || revision == 0 || !events.ValidID(history) {
+	if history = events.OrdersPrefix + rest; !found || rest == "" || err != nil || revision == 0 || !events.ValidID(history) {
 		return "", 0, fmt.Errorf("%.80q is no number of an order: %w", number, ErrNone)
 	}
 	return history, revision, nil
@@ -317,7 +314,7 @@ func MayOpen(ctx context.Context, log *eventlog.Log, writer, id string, now time
 	if i < 0 {
 		return ErrOthers
 	}
-	if strings.HasPrefix(id, historyPrefix) {
+	if strings.HasPrefix(id, events.OrdersPrefix) {
 		if all, err := All(ctx, log, id); err != nil || len(all) > 0 {
 			return err
 		}

@@ -18,6 +18,10 @@ const (
 	keySize  = 32
 )
 
+// ApprovalField is the field of an act that waits for a second officer: it stands in a history of its own and is sealed with its
+// person's key, so that an erasure reaches it.
+const ApprovalField = "approval"
+
 // Binding is the one place in the log where sealed data stands; opened anywhere else, it is refused.
 type Binding struct {
 	// ID is the id of the aggregate.

@@ -262,7 +262,7 @@ func class(verb Verb, call *events.VaultCall) string {
 }
 
 // misplaced returns why a call is about no place that is sealed for, or nil: what is sealed for an aggregate stands in its own
-// history.
+// history, but for a person's acts that wait for a second officer.
 func misplaced(call *events.VaultCall) error {
 	binding := call.GetSeal().GetBinding()
 	if call.GetOpen() != nil {
@@ -276,7 +276,7 @@ func misplaced(call *events.VaultCall) error {
 		return nil
 	case !events.ValidID(call.GetPerson()):
 		return errors.New("it names no person's id")
-	case (call.GetSeal() != nil || call.GetOpen() != nil) && binding.GetId() != call.GetPerson():
+	case (call.GetSeal() != nil || call.GetOpen() != nil) && binding.GetId() != call.GetPerson() && binding.GetField() != vault.ApprovalField:
 		return errors.New("what is sealed for one aggregate has no place in another's history")
 	case len(binding.GetField()) > maxField:
 		return fmt.Errorf("the name of a field has %d bytes, the limit is %d", len(binding.GetField()), maxField)

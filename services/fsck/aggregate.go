@@ -43,6 +43,9 @@ func (c *check) checkRecord(r eventlog.Record, readErr error) {
 		if errors.Is(readErr, eventlog.ErrParked) {
 			next = nextParked
 		}
+		if by, closed := c.report.closed[r.Kind+"/"+r.ID]; closed && !by.Names(r.Stream, r.Sequence) {
+			next = nextMore
+		}
 		c.report.add(where, next, "can't be read: %v", readErr)
 		a.last, a.hash, a.adopt = a.last+1, events.Hash(r.Stored), true
 		return

@@ -34,7 +34,7 @@ type Report struct {
 	// More is how many findings beyond the first thousand were only counted.
 	More uint64
 	// Closed are the aggregates that lost commits and that two operators have closed, as KIND/ID. What can't be said of them any more is
-	// no finding.
+	// no finding; what is forged, or was lost since, is.
 	Closed []string
 
 	closed map[string]directory.Order
@@ -65,7 +65,7 @@ func (r *Report) ofClosed(what string) bool {
 }
 
 func (r *Report) add(where, next, what string, args ...any) {
-	if key, closed := r.about(where); closed {
+	if key, closed := r.about(where); closed && next != nextForged && next != nextMore {
 		if !slices.Contains(r.Closed, key) {
 			r.Closed = append(r.Closed, key)
 		}
@@ -82,6 +82,7 @@ func (r *Report) add(where, next, what string, args ...any) {
 const (
 	nextRestore = "stop the hub, keep the store as it is; shomei log repair says what a copy can put back"
 	nextParked  = "stop the hub and put the commit back with shomei log repair and the folder of a copy; if none holds it, close it with shomei log close"
+	nextMore    = "it was lost after the history was closed: find out how, and close it anew with shomei log close, so that the log names this commit, too"
 	nextForged  = "find out who could write here, retire that key, and restore the log from a copy before it"
 	nextRebuild = "shomei rebuild makes the tables anew from the log"
 	nextPublish = "the hub publishes the next list by itself; until then hand out no list from this folder"

@@ -27,9 +27,6 @@ import (
 // errNeedsSecond: what was decided waits for a second officer; nothing was recorded about the person.
 var errNeedsSecond = errors.New("the act needs a second officer")
 
-// approvalField is what an act that waits is sealed under, with its person's key: an erasure reaches it.
-const approvalField = "approval"
-
 // release is the second officer's decision that lets an act go on.
 type release struct {
 	officer string
@@ -89,7 +86,7 @@ func (a *attempt) ask(ctx context.Context) error {
 		if h.Revision > 0 {
 			return nil, unfit("an act under the id of this claim waits already")
 		}
-		binding := vault.Binding{ID: c.Id, Revision: h.Revision + 1, Field: approvalField}
+		binding := vault.Binding{ID: c.Id, Revision: h.Revision + 1, Field: vault.ApprovalField}
 		person := cmp.Or(a.subscriber, c.Id)
 		sealed, err := a.Vault.Seal(person, vault.Identity, binding, a.received.Signed)
 		if errors.Is(err, vault.ErrErased) && a.appliesAnew() {
@@ -287,6 +284,11 @@ func (a *attempt) carryOut(ctx context.Context, approval string) error {
 	if err != nil {
 		return err
 	}
+	// What came to nothing before stays so, even if it could be carried out now: people resolve it. A claim that was held waits like
+	// any other once it is released.
+	if done, err := a.asidePut(ctx, original.received.Signed, func(e *events.Event) bool { return e.GetFactQuarantined() != nil }); done || err != nil {
+		return err
+	}
 	original.released = &by
 	err = original.decideAnew(ctx)
 	if refused := (*refusedError)(nil); errors.As(err, &refused) {
@@ -311,7 +313,7 @@ func (a *attempt) waiting(history []eventlog.Record) (*attempt, error) {
 }
 
 func (a *attempt) again(r eventlog.Record, e *events.Event, asked *events.ApprovalAsked) (*attempt, error) {
-	signed, err := a.Vault.Open(events.SealedFor(r.ID, asked), vault.Binding{ID: r.ID, Revision: r.Commit.Revision, Field: approvalField}, asked.SealedClaim)
+	signed, err := a.Vault.Open(events.SealedFor(r.ID, asked), vault.Binding{ID: r.ID, Revision: r.Commit.Revision, Field: vault.ApprovalField}, asked.SealedClaim)
 	if err != nil {
 		return nil, err
 	}

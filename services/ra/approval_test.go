@@ -126,6 +126,23 @@ func TestSpecialCircumstancesWaitForAnotherOfficer(t *testing.T) {
 	}
 }
 
+// TestAnActWaitsWhereTheVaultIsAProgramOfItsOwn: it is sealed with its person's key in a history of its own, by the vault's service,
+// too.
+func TestAnActWaitsWhereTheVaultIsAProgramOfItsOwn(t *testing.T) {
+	p := newPair(t)
+	p.ServeVault()
+	p.RA = p.NewRA(p.Log)
+	c := p.special("p1", "100")
+	p.first.Decide(c)
+	if open := p.Directory.Approvals(); len(open) != 1 {
+		t.Fatalf("what waits: %+v, quarantined %q", open, p.Quarantined())
+	}
+	p.second.Decide(p.decided(p.two, c, lifecycle.ApprovalApproved))
+	if p.Count(p.Subscriber("100"), "SpecialCircumstancesGranted") != 1 {
+		t.Errorf("after the approval: %v, quarantined %q", p.Events(p.Subscriber("100")), p.Quarantined())
+	}
+}
+
 func proofOf(c *events.Claim) *events.ActProof {
 	a := c.Assertion
 	return &events.ActProof{Act: c.Act, Credential: a.Credential, AuthenticatorData: a.AuthenticatorData, ClientData: a.ClientData, Signature: a.Signature}

@@ -1,6 +1,7 @@
 package ra_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"testing"
 	"time"
@@ -240,6 +241,17 @@ func TestAnApproverDecidesAtTheConsole(t *testing.T) {
 	servicetest.Check(t, c.NewRA(c.Log).EndLapsed(t.Context()))
 	if c.Count(c.Subscriber("100"), "SpecialCircumstancesGranted") != 1 || c.Count(c.Subscriber("103"), "SpecialCircumstancesGranted") != 1 {
 		t.Errorf("carried out by another process: %v, %v", c.Events(c.Subscriber("100")), c.Events(c.Subscriber("103")))
+	}
+	// What came to nothing once does not come true because a process starts anew: people resolve it.
+	vain := c.asked("p5", "104")
+	received := c.counter.Received(vain)
+	servicetest.Check(t, ra.Quarantine(t.Context(), c.Log, c.Vault, counterlink.Quarantined{
+		ID: hex.EncodeToString(events.Hash(received.Signed)), Counter: "c1", Number: 1, Signed: received.Signed, Why: errors.New("no decision is possible"),
+	}))
+	c.Record(events.KindApproval, vain.Id, &events.ApprovalGiven{Officer: "018"})
+	servicetest.Check(t, c.NewRA(c.Log).EndLapsed(t.Context()))
+	if list := c.Events(c.Subscriber("104")); len(list) > 0 {
+		t.Errorf("put aside, and carried out: %v", list)
 	}
 	c.Record(events.KindOffice, servicetest.Office, &events.OfficerRetired{Officer: "018"})
 	last := c.asked("p3", "102")

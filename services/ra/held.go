@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/dossier"
+	"shomei/pkg/eventlog"
 )
 
 // heldError: a claim's receipt time can't be believed.
@@ -34,11 +36,23 @@ func (r *RA) wasPutAside(ctx context.Context, received counterlink.Received) (bo
 	if !received.Redelivered {
 		return false, nil
 	}
-	head, err := r.Log.Load(ctx, events.KindQuarantine, quarantineID(hex.EncodeToString(events.Hash(received.Signed))))
+	done, err := r.asidePut(ctx, received.Signed, func(e *events.Event) bool { return e.GetFactQuarantined() != nil || e.GetClaimHeld() != nil })
 	if err != nil {
 		return false, fmt.Errorf("looking up whether a claim of counter %s was held or quarantined: %w", received.Claim.Counter, err)
 	}
-	return head.Revision > 0, nil
+	return done, nil
+}
+
+// asidePut reports whether an event says that a claim was put aside. That something stands there proves nothing: operators resolve
+// there what was put aside, and could say so of what was not.
+func (r *RA) asidePut(ctx context.Context, signed []byte, says func(*events.Event) bool) (bool, error) {
+	id := quarantineID(hex.EncodeToString(events.Hash(signed)))
+	head, err := r.Log.Load(ctx, events.KindQuarantine, id)
+	if err != nil || head.Revision == 0 {
+		return false, err
+	}
+	history, err := r.Log.History(ctx, events.KindQuarantine, id)
+	return slices.ContainsFunc(history, func(one eventlog.Record) bool { return slices.ContainsFunc(one.Commit.GetEvents(), says) }), err
 }
 
 // hold keeps a claim, whole, with the times that don't fit, without deciding on it.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/directory"
 	"shomei/pkg/dossier"
@@ -35,19 +36,34 @@ func numberOf(d directory.Order) string {
 	return order.Order{History: d.History, Revision: d.Revision}.Number()
 }
 
-// endOrder records that an order lapsed, unless it still has to be carried out.
+// endOrder records that an order lapsed, unless it still has to be carried out. So ends what is asked for by somebody who had no right
+// to, which is no order.
 func (r *RA) endOrder(ctx context.Context, open directory.Order) error {
-	return r.decideOrder(ctx, "lapse/"+numberOf(open), numberOf(open), func(o order.Order) (events.Body, []string) {
+	err := r.decideOrder(ctx, "lapse/"+numberOf(open), numberOf(open), func(o order.Order) (events.Body, []string) {
 		if o.Outcome == order.Approved && !o.Act().Used() {
 			return nil, nil
 		}
 		return &events.OrderLapsed{Order: o.Revision}, nil
 	})
+	if !errors.Is(err, order.ErrNone) {
+		return err
+	}
+	_, err = r.Log.Update(ctx, events.KindApproval, open.History, ofRA("lapse/"+numberOf(open)), func(eventlog.Head) ([]*events.Event, error) {
+		return []*events.Event{events.New(&events.OrderLapsed{Order: open.Revision})}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("ending %s, which is no order: %w", numberOf(open), err)
+	}
+	return r.Directory.Refresh(ctx, r.Log)
+}
+
+// ofRA returns the envelope of what the registration authority says of an order by itself.
+func ofRA(command string) eventlog.Envelope {
+	return eventlog.Envelope{CommandID: command, Redelivered: true, Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"}}
 }
 
 func (r *RA) decideOrder(ctx context.Context, command, number string, decide func(order.Order) (events.Body, []string)) error {
-	env := eventlog.Envelope{CommandID: command, Redelivered: true, Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"}}
-	_, err := order.Decide(ctx, r.Log, env, number, func(o order.Order, _ uint64, _ time.Time) (events.Body, []string, error) {
+	_, err := order.Decide(ctx, r.Log, ofRA(command), number, func(o order.Order, _ uint64, _ time.Time) (events.Body, []string, error) {
 		body, rules := decide(o)
 		return body, rules, nil
 	})
@@ -69,8 +85,11 @@ func (e *notDone) Error() string { return e.why }
 func (r *RA) carryOutOrder(ctx context.Context, open directory.Order) error {
 	number := numberOf(open)
 	o, err := order.Of(ctx, r.Log, number)
-	if err != nil || o.Outcome != order.Approved {
-		return err // whoever said that it was approved had no right to
+	if errors.Is(err, order.ErrNone) || err == nil && o.Outcome != order.Approved {
+		return nil // whoever asked for it, or said that it was approved, had no right to
+	}
+	if err != nil {
+		return err
 	}
 	revoked, err := r.obey(ctx, o)
 	var impossible *notDone
@@ -165,7 +184,32 @@ func (r *RA) revoke(ctx context.Context, o order.Order, subscriber string) error
 		received: counterlink.Received{Redelivered: true, Enrolment: counterlink.Enrolment{Office: asked.GetOffice(), Role: "operator"}},
 	}
 	a.received.Claim = a.claim
-	return asNotDone(a.decideAnew(ctx))
+	if err := a.decideAnew(ctx); err != nil {
+		return asNotDone(err)
+	}
+	return r.haveEnded(ctx, a.subscriber, asked.GetRevocation().GetSerials())
+}
+
+// haveEnded returns a *notDone unless the certificates with some serials are the person's and have ended.
+func (r *RA) haveEnded(ctx context.Context, subscriber string, serials []uint64) error {
+	history, err := r.Log.History(ctx, events.KindSubscriber, subscriber)
+	if err != nil {
+		return err
+	}
+	issued, alive := make(map[uint64]bool), aliveIn(history, civil.Of(r.Clock()))
+	for _, one := range history {
+		for _, e := range one.Commit.GetEvents() {
+			if b := e.GetIssueAuthorized(); b != nil {
+				issued[b.Serial] = true
+			}
+		}
+	}
+	for _, serial := range serials {
+		if _, lives := alive[serial]; lives || !issued[serial] {
+			return &notDone{why: fmt.Sprintf("serial %d is no certificate of this person that could be revoked", serial)}
+		}
+	}
+	return nil
 }
 
 // asNotDone turns an error that repeating would not mend into a *notDone.

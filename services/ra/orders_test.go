@@ -3,10 +3,12 @@ package ra_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"shomei/events"
+	"shomei/pkg/civil"
 	"shomei/pkg/counterlink"
 	"shomei/pkg/directory"
 	"shomei/pkg/eventlog"
@@ -122,12 +124,60 @@ func TestTheAuthorityRevokesByTwo(t *testing.T) {
 		Act: string(order.Revocation), Target: "subscriber/" + life.Subscriber, Office: servicetest.Office,
 		What: &events.OrderAsked_Revocation{Revocation: revocation},
 	})
-	w.Operator("0816").Approve(asked)
+	two := w.Operator("0816")
+	two.Approve(asked)
 	servicetest.Check(t, w.RA.CarryOutOrders(t.Context()))
 	history := w.History(events.KindSubscriber, life.Subscriber)
 	last := history[len(history)-1].Commit
 	if w.Count(life.Subscriber, "CertificateRevoked") != 1 || last.Actor.GetId() != "0815" || last.SecondOfficer.GetId() != "0816" || last.Office != servicetest.Office {
 		t.Errorf("revoked: %v; quarantined %q", last, w.Quarantined())
+	}
+	// Another person's certificate stays as it is, and they are told.
+	other := w.Enrol(servicetest.Office, "c2", "counter").Hold("200")
+	asked = w.Operator("0817").Ask(&events.OrderAsked{
+		Act: string(order.Revocation), Target: "subscriber/" + other.Subscriber, Office: servicetest.Office,
+		What: &events.OrderAsked_Revocation{Revocation: revocation},
+	})
+	two.Approve(asked)
+	servicetest.Check(t, w.RA.CarryOutOrders(t.Context()))
+	if now, err := order.Of(t.Context(), w.Log, asked.Number()); err != nil || now.Outcome != order.Failed || w.Count(other.Subscriber, "CertificateRevoked") != 0 {
+		t.Errorf("another person's serial: %+v, %v", now, err)
+	}
+}
+
+// TestACounterTakesNoOrdersID: the order would be answered with what the counter's claim has led to, and told as carried out.
+func TestACounterTakesNoOrdersID(t *testing.T) {
+	w := servicetest.New(t, morning)
+	life := w.Enrol(servicetest.Office, "c1", "counter").Hold("100")
+	loss := life.Claim("", life.Subscriber, func(c *events.Claim) {
+		c.Fact = &events.Claim_PinsBlocked{PinsBlocked: &events.PinsBlocked{Card: "card-100", Pins: []events.PinKind{events.PinKind_PIN_KIND_SIGN}}}
+	}, nil)
+	loss.Id = order.HistoryOf(life.Subscriber) + "-1"
+	life.Decide(loss)
+	if why := w.Quarantined(); len(why) != 1 || !strings.Contains(why[0], "order of operators") {
+		t.Errorf("quarantined: %q", why)
+	}
+}
+
+// TestWhatIsNoOrderEnds: who has one operator's key can write it, and it keeps nobody busy for long; acts of officers have histories of
+// their own.
+func TestWhatIsNoOrderEnds(t *testing.T) {
+	w := servicetest.New(t, morning)
+	one := w.Operator("0815")
+	bogus := &events.OrderAsked{Act: string(order.Erasure), Target: "subscriber/q", LapsesMs: w.Clock.Now().AddDate(900, 0, 0).UnixMilli()}
+	_, err := one.Log.Update(t.Context(), events.KindApproval, "the-id-of-a-claim", one.Envelope(), func(eventlog.Head) ([]*events.Event, error) {
+		return []*events.Event{events.New(bogus)}, nil
+	})
+	if !errors.Is(err, eventlog.ErrConfig) {
+		t.Errorf("an operator writes about an officer's act: %v", err)
+	}
+	one.Say(order.HistoryOf("p"), bogus)
+	one.Say(order.HistoryOf("p"), &events.OrderApproved{Order: 1})
+	servicetest.Check(t, w.RA.CarryOutOrders(t.Context()))
+	w.Clock.Set(time.Now().In(civil.Tokyo).AddDate(0, 0, 20).Format("2006-01-02 15:04")) // of the server's days
+	servicetest.Check(t, w.RA.CarryOutOrders(t.Context()))
+	if open := w.Directory.Orders(); len(open) > 0 {
+		t.Errorf("still open: %+v", open)
 	}
 }
 

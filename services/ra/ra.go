@@ -350,6 +350,8 @@ func (a *attempt) admissible() error {
 	switch {
 	case !events.ValidID(c.Id):
 		return unfit("the claim's id is not an id")
+	case strings.HasPrefix(c.Id, events.OrdersPrefix) && len(a.received.Hash) > 0:
+		return unfit("the claim has the id of an order of operators") // which would be taken for carried out
 	case enrolment.Role == consoleRole && len(a.received.Hash) > 0:
 		return unfit("a source of claims can't be the console")
 	case c.Office != enrolment.Office && !a.Directory.Belonged(c.Counter, c.Office):

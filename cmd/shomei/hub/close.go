@@ -85,14 +85,13 @@ func (o Operator) AskClosing(ctx context.Context, kind, id, why string) (order.O
 		return order.Order{}, err
 	}
 	key := kind + "/" + id
-	if closed, done := o.hub.Directory.Closed()[key]; done {
-		return order.Order{}, refuse("%s is closed already, by order %s", key, order.Order{History: closed.History, Revision: closed.Revision}.Number())
-	}
-	closing, room := &events.AggregateClosed{}, mostRemains
+	closed, done := o.hub.Directory.Closed()[key]
+	closing, room, since := &events.AggregateClosed{}, mostRemains, !done
 	for _, p := range o.hub.Log.Parked() {
 		if p.Kind != kind || p.ID != id {
 			continue
 		}
+		since = since || !closed.Names(p.Stream, p.Sequence)
 		left, err := o.hub.remainsOf(ctx, lostAt{p.Stream, p.Sequence, p.Evidence})
 		if err != nil {
 			return order.Order{}, fmt.Errorf("what is left of %s: %w", key, err)
@@ -103,6 +102,9 @@ func (o Operator) AskClosing(ctx context.Context, kind, id, why string) (order.O
 		closing.Lost = append(closing.Lost, &events.LostCommit{
 			Stream: p.Stream, Sequence: p.Sequence, Why: p.Why, Evidence: p.Evidence, Size: left.Size, Sha256: left.SHA256, Remains: left.Bytes,
 		})
+	}
+	if !since {
+		return order.Order{}, refuse("%s is closed already, by order %s", key, order.Order{History: closed.History, Revision: closed.Revision}.Number())
 	}
 	if len(closing.Lost) == 0 {
 		return order.Order{}, refuse("no commit of %s is lost: only what is parked is closed, and /healthz and shomei fsck name it", key)

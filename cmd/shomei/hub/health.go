@@ -124,7 +124,7 @@ func (p *Parts) unharmed(context.Context) error {
 	var errs []error
 	closed := p.Directory.Closed()
 	for _, p := range p.Log.Parked() {
-		if _, done := closed[p.Kind+"/"+p.ID]; !done {
+		if !closed[p.Kind+"/"+p.ID].Names(p.Stream, p.Sequence) {
 			errs = append(errs, p.Err())
 		}
 	}
