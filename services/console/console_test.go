@@ -169,7 +169,7 @@ func TestPageAnswersForAnyDay(t *testing.T) {
 			"全80件", "<option selected>12</option>", "<option selected>12237-main</option>", `href="/?office=12237-main&amp;prefecture=12&amp;q=1001#history"`,
 		}, nil},
 		"of another one":       {"/?prefecture=13", 200, []string{"全0件"}, nil},
-		"of an unknown one":    {"/?prefecture=99", 400, []string{`<a href="#prefecture">99 という場所は、ここにはありません。近いものは 12 です`}, []string{"全80件"}},
+		"of an unknown one":    {"/?prefecture=99", 400, []string{`<a href="#prefecture">99 という場所は、ここにはありません。近いものは 12 です`, "<option>12237-main</option>"}, []string{"全80件"}},
 		"of something unknown": {"/?lang=en&prefectur=12", 400, []string{`the nearest is prefecture`}, []string{"80 in all"}},
 		"no day":               {"/?at=tomorrow", 400, []string{`<a href="#at">基準日は`}, []string{"全80件"}},
 	}

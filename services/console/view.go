@@ -87,8 +87,9 @@ func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	q, err := c.ask(r, append(places, "q")...)
 	read := reader{c.pages, page.LanguageOf(r), q.at, q.extent.Place}
 	data := view{At: r.URL.Query().Get("at"), Key: q.key, Officer: q.by.Officer, Place: q.extent.Place, Decides: q.by.decides()}
-	if err == nil {
-		data.Offices, err = c.choices(r.Context(), q)
+	var unread error
+	if data.Offices, unread = c.choices(r.Context(), q); err == nil { // also for whoever asked for a place that is none
+		err = unread
 	}
 	if err != nil {
 		status, _ = statusOf(err)
