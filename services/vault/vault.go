@@ -7,11 +7,13 @@ import (
 	"context"
 	"crypto/hpke"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"shomei/events"
 	"shomei/pkg/eventlog"
@@ -39,13 +41,41 @@ type Config struct {
 type Service struct {
 	Config
 	server *vaultlink.Server
+	// learned bounds how often strangers make it read who is enrolled; of two that read, the one that read first could be the last to
+	// be believed, so learning keeps them apart.
+	learned  rate.Sometimes
+	learning sync.Mutex
 }
 
 // New returns the service.
 func New(c Config) *Service {
-	return &Service{c, vaultlink.NewServer(vaultlink.ServerConfig{
-		Conn: c.Conn, Vault: c.Vault, Key: c.Key, Role: c.Log.RoleOf, Disclosed: c.disclosed, Clock: c.Clock, Logger: c.Logger,
-	})}
+	s := &Service{Config: c, learned: rate.Sometimes{Interval: learnEvery}}
+	s.server = vaultlink.NewServer(vaultlink.ServerConfig{
+		Conn: c.Conn, Vault: c.Vault, Key: c.Key, Role: s.role, Disclosed: c.disclosed, Clock: c.Clock, Logger: c.Logger,
+	})
+	return s
+}
+
+// learnEvery is how often the log is asked about strangers, and learnWait how long it may take to answer.
+const (
+	learnEvery = time.Second
+	learnWait  = 2 * time.Second
+)
+
+// role returns the role of a writer that is enrolled and not retired. A stranger may have been enrolled a moment ago, before the
+// service has followed the log so far.
+func (s *Service) role(writer string) (eventlog.Role, bool) {
+	if role, known := s.Log.RoleOf(writer); known {
+		return role, true
+	}
+	s.learned.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), learnWait)
+		defer cancel()
+		if err := s.learnWriters(ctx); err != nil {
+			s.Logger.Warn("the log could not be asked who is enrolled", "error", err)
+		}
+	})
+	return s.Log.RoleOf(writer)
 }
 
 // disclosedWait is how long the log may take to say whether something was disclosed.
@@ -85,10 +115,16 @@ func (s *Service) followWriters(ctx context.Context) error {
 	})
 }
 
+func (s *Service) learnWriters(ctx context.Context) error {
+	s.learning.Lock()
+	defer s.learning.Unlock()
+	return s.Log.LearnWriters(ctx)
+}
+
 func (s *Service) learn(ctx context.Context, records []eventlog.Record) error {
 	for _, r := range records {
 		if r.ID == events.AuthorityWriters {
-			return s.Log.LearnWriters(ctx)
+			return s.learnWriters(ctx)
 		}
 	}
 	return nil
