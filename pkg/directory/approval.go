@@ -24,6 +24,14 @@ type Approval struct {
 	console time.Time
 }
 
+// Open returns the act as counters and the console are told of it.
+func (a Approval) Open() *events.OpenApproval {
+	return &events.OpenApproval{
+		Id: a.ID, Act: a.Act, Officer: a.Officer, Counter: a.Counter, AskedMs: a.Asked.UnixMilli(), LapsesMs: a.Lapses.UnixMilli(), Digest: a.Digest,
+		Procedure: a.Procedure,
+	}
+}
+
 // waits takes an act that was asked for, unless its end has come first.
 func (d *Directory) waits(id string, b *events.ApprovalAsked, at time.Time) {
 	if d.approvals[id].over {

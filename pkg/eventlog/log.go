@@ -120,8 +120,11 @@ type shared struct {
 	config Config
 	js     jetstream.JetStream
 	// anchors are trusted by configuration, trust by configuration and enrolment.
-	anchors    atomic.Pointer[trust]
-	trust      atomic.Pointer[trust]
+	anchors atomic.Pointer[trust]
+	trust   atomic.Pointer[trust]
+	// learning is held while the writers are read and believed: of two that read, the one that read first must not be the last to be
+	// believed.
+	learning   sync.Mutex
 	streams    []*stream
 	memory     memory
 	locks      subjectLocks

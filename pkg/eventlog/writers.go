@@ -38,6 +38,8 @@ func (l *Log) LearnWriters(ctx context.Context) error {
 	if _, ok := l.config.Folds[events.KindAuthority]; !ok {
 		return nil
 	}
+	l.learning.Lock()
+	defer l.learning.Unlock()
 	folder := cmp.Or(l.config.Marks, l.config.Writing)
 	kept, err := readWriters(folder, *l.anchors.Load())
 	if err != nil {

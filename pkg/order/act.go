@@ -1,7 +1,5 @@
 package order
 
-import "slices"
-
 // Act is a kind of order. None of these is ever given by one operator alone: the law's minimum is all there is to choose from.
 type Act string
 
@@ -27,9 +25,6 @@ const (
 
 // Acts lists all of them.
 var Acts = []Act{Erasure, Adoption, Revocation, FoundRevocation, Release, Closing, Opening, Disclosure}
-
-// Known reports whether this program knows the act.
-func (a Act) Known() bool { return slices.Contains(Acts, a) }
 
 // Used reports whether an approved order is used by the two who gave it until it lapses, and not carried out once by the centre.
 func (a Act) Used() bool { return a == Opening || a == Disclosure }

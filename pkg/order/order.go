@@ -85,8 +85,10 @@ func (o Order) Number() string {
 func (o Order) Act() Act { return Act(o.Asked.GetAct()) }
 
 // Target returns the kind and id of what the order is about.
-func (o Order) Target() (kind, id string) {
-	kind, id, _ = strings.Cut(o.Asked.GetTarget(), "/")
+func (o Order) Target() (kind, id string) { return targetOf(o.Asked) }
+
+func targetOf(b *events.OrderAsked) (kind, id string) {
+	kind, id, _ = strings.Cut(b.GetTarget(), "/")
 	return kind, id
 }
 
@@ -166,7 +168,7 @@ func (f *fold) take(r eventlog.Record, e *events.Event) {
 	at, officer := time.UnixMilli(e.GetRecordedMs()), f.writers[r.Writer].Holder
 	switch b := events.BodyOf(e).(type) {
 	case *events.OrderAsked:
-		if officer != "" && b.GetTarget() != "" && r.ID == HistoryOf(targetID(b)) {
+		if _, id := targetOf(b); officer != "" && b.GetTarget() != "" && r.ID == HistoryOf(id) {
 			f.all = append(f.all, Order{
 				History: r.ID, Revision: r.Commit.GetRevision(), Asked: b, AskedBy: officer, AskedAt: at, writer: r.Writer, Outcome: Waiting,
 				Lapses: earlier(time.UnixMilli(b.GetLapsesMs()), LapseOf(at)),
@@ -209,11 +211,6 @@ func (f *fold) approve(o *Order, r eventlog.Record, digest []byte, at time.Time)
 	if officer := f.writers[r.Writer].Holder; (retired.IsZero() || at.Before(retired)) && o.approvable(officer, r.Writer, digest, at) == nil {
 		o.Outcome, o.DecidedBy, o.DecidedAt = Approved, officer, at
 	}
-}
-
-func targetID(b *events.OrderAsked) string {
-	_, id, _ := strings.Cut(b.GetTarget(), "/")
-	return id
 }
 
 // end ends an order that waits, by an operator's word.
@@ -296,7 +293,7 @@ func Usable(ctx context.Context, log *eventlog.Log, id, officer string, now time
 	var newest Order
 	why := ErrNotAsked
 	for _, o := range all {
-		if !o.Act().Used() || !slices.Contains(acts, o.Act()) || targetID(o.Asked) != id {
+		if _, about := o.Target(); !o.Act().Used() || !slices.Contains(acts, o.Act()) || about != id {
 			continue
 		}
 		if newest, why = o, o.usable(officer, now); why == nil {

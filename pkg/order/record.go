@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"shomei/events"
@@ -14,7 +13,7 @@ import (
 // Ask records an order, which waits for another operator, and returns it as it stands. The body has the act, the target and what is
 // ordered; seal seals the reason for the revision that asks.
 func Ask(ctx context.Context, log *eventlog.Log, env eventlog.Envelope, body *events.OrderAsked, seal func(revision uint64) (*events.Sealed, error)) (Order, error) {
-	_, id, _ := strings.Cut(body.GetTarget(), "/")
+	_, id := targetOf(body)
 	history := HistoryOf(id)
 	outcome, err := log.Update(ctx, events.KindApproval, history, env, func(head eventlog.Head) (_ []*events.Event, err error) {
 		body.LapsesMs = LapseOf(head.Now).UnixMilli()

@@ -142,16 +142,22 @@ func (s *Site) challenge(w http.ResponseWriter, r *http.Request, create bool) ([
 	return value, nil
 }
 
-// take returns the challenge that client data claim to answer, once; false if this browser has none of that kind. It is called
-// with mu held.
-func (s *Site) take(r *http.Request, clientData []byte, create bool) ([]byte, bool) {
+// Answered returns the challenge that client data claim to answer; false if they are none.
+func Answered(clientData []byte) ([]byte, bool) {
 	var said protocol.CollectedClientData
 	if err := json.Unmarshal(clientData, &said); err != nil {
 		return nil, false
 	}
 	value, err := base64.RawURLEncoding.DecodeString(said.Challenge)
+	return value, err == nil
+}
+
+// take returns the challenge that client data claim to answer, once; false if this browser has none of that kind. It is called
+// with mu held.
+func (s *Site) take(r *http.Request, clientData []byte, create bool) ([]byte, bool) {
+	value, ok := Answered(clientData)
 	b := s.browser(r)
-	if err != nil || b == nil {
+	if !ok || b == nil {
 		return nil, false
 	}
 	for i, c := range b.challenges {

@@ -68,6 +68,9 @@ type Office struct {
 	Municipality string `ch:"municipality" json:"municipality"`
 }
 
+// Prefecture returns the two digits with which the municipality begins.
+func (o Office) Prefecture() string { return o.Municipality[:min(2, len(o.Municipality))] }
+
 // Offices returns the offices that are defined in an area, by id.
 func (w *Warehouse) Offices(ctx context.Context, in Area) ([]Office, error) {
 	return question[Office](ctx, w, "the offices", `
@@ -100,13 +103,18 @@ func (w *Warehouse) Known(ctx context.Context, e Extent) error {
 	if err != nil {
 		return err
 	}
+	return e.Place.Among(offices)
+}
+
+// Among returns an *UnknownPlaceError if none of some offices is in the place; nil for the zero Place.
+func (p Place) Among(offices []Office) error {
 	for _, step := range []struct {
 		what, given string
 		of          func(Office) string
 	}{
-		{"prefecture", e.Place.Prefecture, func(o Office) string { return o.Municipality[:min(2, len(o.Municipality))] }},
-		{"municipality", e.Place.Municipality, func(o Office) string { return o.Municipality }},
-		{"office", e.Place.Office, func(o Office) string { return o.ID }},
+		{"prefecture", p.Prefecture, Office.Prefecture},
+		{"municipality", p.Municipality, func(o Office) string { return o.Municipality }},
+		{"office", p.Office, func(o Office) string { return o.ID }},
 	} {
 		if step.given == "" {
 			continue

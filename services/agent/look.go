@@ -165,9 +165,12 @@ func (c *Counter) Made(procedure string) (m Made) {
 func hasLive(a *events.Answer, kind events.CardKind) bool {
 	return slices.ContainsFunc(a.GetCertificates(), func(c *events.CertificateState) bool {
 		other := kind == events.CardKind_CARD_KIND_MYNUMBER && c.GetRegime() == events.Regime_REGIME_JUKI
-		return !other && !slices.Contains(ended, c.GetStatus())
+		return !other && !HasEnded(c)
 	})
 }
+
+// HasEnded reports whether a certificate is over, as the centre has told of it.
+func HasEnded(c *events.CertificateState) bool { return slices.Contains(ended, c.GetStatus()) }
 
 var ended = []events.CertificateStatus{
 	events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED,

@@ -344,9 +344,7 @@ func (c *Console) fromProvider(w http.ResponseWriter, r *http.Request) {
 		// Not a redirect: what follows one from the provider's page goes without the session's cookie, which is strict.
 		w.Header().Set("Refresh", "0; url=/")
 		show := page.View{Title: "console.signin.title", Data: signInView{Done: true}}
-		if err := c.pages.Render(w, r, http.StatusOK, "sign-in", show); err != nil {
-			c.Logger.ErrorContext(r.Context(), "writing the page for signing in", "err", err)
-		}
+		c.render(w, r, http.StatusOK, "sign-in", show)
 	case errors.Is(err, errNotGranted):
 		c.showSignIn(w, r, http.StatusForbidden, "console.account.role")
 	default:

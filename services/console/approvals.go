@@ -2,9 +2,7 @@ package console
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -95,14 +93,8 @@ func (t touching) over(now time.Time) bool { return now.After(t.until) || t.unti
 
 // take returns the act whose challenge client data claim to answer, once.
 func (a *acts) take(assertion *events.Assertion, by string, now time.Time) (touching, bool) {
-	var said struct {
-		Challenge string `json:"challenge"`
-	}
-	if err := json.Unmarshal(assertion.GetClientData(), &said); err != nil {
-		return touching{}, false
-	}
-	challenge, err := base64.RawURLEncoding.DecodeString(said.Challenge)
-	if err != nil {
+	challenge, ok := signin.Answered(assertion.GetClientData())
+	if !ok {
 		return touching{}, false
 	}
 	a.mu.Lock()

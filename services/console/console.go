@@ -166,9 +166,18 @@ type question struct {
 	by      visitor
 }
 
-// ask parses ?at= and those of the other parameters that an address knows. A past day is shown as it ended, today as it is now. An
-// unknown parameter is an error, and so is an unknown place (*warehouse.UnknownPlaceError): neither is an empty answer.
+// ask is parse, and refuses an unknown place, too (*warehouse.UnknownPlaceError): neither is an empty answer.
 func (c *Console) ask(r *http.Request, known ...string) (question, error) {
+	q, err := c.parse(r, known...)
+	if err == nil {
+		err = c.Warehouse.Known(r.Context(), q.extent)
+	}
+	return q, err
+}
+
+// parse reads ?at= and those of the other parameters that an address knows. A past day is shown as it ended, today as it is now. An
+// unknown parameter is an error.
+func (c *Console) parse(r *http.Request, known ...string) (question, error) {
 	now, query := c.Clock(), r.URL.Query()
 	q := question{key: query.Get("q"), instant: now, by: visitorOf(r.Context())}
 	q.extent = warehouse.Extent{Area: q.by.area(), Place: warehouse.Place{
@@ -190,7 +199,7 @@ func (c *Console) ask(r *http.Request, known ...string) (question, error) {
 	if !at.IsZero() && at != civil.Of(now) {
 		q.at, q.instant = at, at.EndInstant()
 	}
-	return q, c.Warehouse.Known(r.Context(), q.extent)
+	return q, nil
 }
 
 // history holds one subscriber's certificates and events.

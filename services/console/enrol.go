@@ -144,7 +144,5 @@ func (c *Console) showEnrol(w http.ResponseWriter, r *http.Request, status int, 
 		show.Errors = []page.FieldError{{Field: "code", Text: c.say(r, wrong)}}
 	}
 	show.Data = view
-	if err := c.pages.Render(w, r, status, "enrol", show); err != nil {
-		c.Logger.ErrorContext(r.Context(), "writing the page for enrolling a passkey", "err", err)
-	}
+	c.render(w, r, status, "enrol", show)
 }

@@ -262,9 +262,7 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, status int,
 		show.Errors = []page.FieldError{{Field: "code", Text: c.say(r, wrong)}}
 	}
 	show.Data = view
-	if err := c.pages.Render(w, r, status, "sign-in", show); err != nil {
-		c.Logger.ErrorContext(r.Context(), "writing the page for signing in", "err", err)
-	}
+	c.render(w, r, status, "sign-in", show)
 }
 
 // municipalityOf returns where a person is, by the newest event that names a place, or else by the newest certificate.

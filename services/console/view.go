@@ -37,18 +37,17 @@ type view struct {
 // choices are the places that a reader can choose.
 type choices struct{ Prefectures, Municipalities, Offices []string }
 
-func (c *Console) choices(ctx context.Context, q question) (all choices, err error) {
-	offices, err := c.Warehouse.Offices(ctx, q.extent.Area)
+func choicesOf(offices []warehouse.Office) (all choices) {
 	for _, o := range offices {
 		all.Offices = append(all.Offices, o.ID)
 		all.Municipalities = append(all.Municipalities, o.Municipality)
-		all.Prefectures = append(all.Prefectures, o.Municipality[:min(2, len(o.Municipality))])
+		all.Prefectures = append(all.Prefectures, o.Prefecture())
 	}
 	for _, list := range []*[]string{&all.Prefectures, &all.Municipalities} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
-	return all, err
+	return all
 }
 
 type historyView struct {
@@ -84,11 +83,14 @@ func (r reader) href(key string) string {
 func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	show := page.View{Title: "console.title", Scripts: []string{"vendor/echarts.min.js", "chart.js"}}
 	status := http.StatusOK
-	q, err := c.ask(r, append(places, "q")...)
+	q, err := c.parse(r, append(places, "q")...)
 	read := reader{c.pages, page.LanguageOf(r), q.at, q.extent.Place}
 	data := view{At: r.URL.Query().Get("at"), Key: q.key, Officer: q.by.Officer, Place: q.extent.Place, Decides: q.by.decides()}
-	var unread error
-	if data.Offices, unread = c.choices(r.Context(), q); err == nil { // also for whoever asked for a place that is none
+	offices, unread := c.Warehouse.Offices(r.Context(), q.extent.Area)
+	data.Offices = choicesOf(offices) // also for whoever asked for a place that is none
+	if err == nil && unread == nil {
+		err = q.extent.Place.Among(offices)
+	} else if err == nil {
 		err = unread
 	}
 	if err != nil {
@@ -103,9 +105,7 @@ func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 		c.Logger.ErrorContext(r.Context(), "showing the console", "err", err)
 	}
 	show.Data = data
-	if err := c.pages.Render(w, r, status, "console", show); err != nil {
-		c.Logger.ErrorContext(r.Context(), "writing the console's page", "err", err)
-	}
+	c.render(w, r, status, "console", show)
 }
 
 func (r reader) errors(q question, status int, err error) []page.FieldError {

@@ -368,10 +368,7 @@ func (r *RA) EndLapsed(ctx context.Context) error {
 }
 
 func (r *RA) endApproval(ctx context.Context, id string) error {
-	env := eventlog.Envelope{
-		CommandID: "lapse/" + id, Redelivered: true, Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},
-	}
-	return r.endWaiting(ctx, id, env, &events.ApprovalLapsed{}, regime.ApprovalLapsed)
+	return r.endWaiting(ctx, id, ofRA("lapse/"+id), &events.ApprovalLapsed{}, regime.ApprovalLapsed)
 }
 
 // endWaiting records the end of an act that still waits.
@@ -410,10 +407,7 @@ func (r *RA) waitingAt(office, id string) (list []*events.OpenApproval) {
 		if open.Office != office || id != "" && open.ID != id {
 			continue
 		}
-		list = append(list, &events.OpenApproval{
-			Id: open.ID, Act: open.Act, Officer: open.Officer, Counter: open.Counter, AskedMs: open.Asked.UnixMilli(), LapsesMs: open.Lapses.UnixMilli(),
-			Digest: open.Digest, Procedure: open.Procedure,
-		})
+		list = append(list, open.Open())
 	}
 	return list
 }

@@ -8,7 +8,6 @@ import (
 	"shomei/pkg/counterlink"
 	"shomei/pkg/dossier"
 	"shomei/pkg/eventlog"
-	"shomei/pkg/lifecycle"
 	"shomei/pkg/vault"
 )
 
@@ -42,10 +41,7 @@ func (r *RA) heldBy(ctx context.Context, q counterlink.PersonRequest) (counterli
 }
 
 func heldIn(id string, history []eventlog.Record) *events.HeldHistory {
-	state := &events.SubscriberState{}
-	for _, r := range history {
-		lifecycle.Evolve(state, r.Commit)
-	}
+	state := folded(history)
 	held := &events.HeldHistory{
 		Subscriber: id, Revision: state.Revision, FirstMs: history[0].Commit.GetEvents()[0].GetRecordedMs(), NewestMs: state.RecordedMs,
 		Open: len(state.Procedures)+len(state.Letters) > 0,

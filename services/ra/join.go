@@ -58,18 +58,24 @@ func (a *attempt) takeIn(ctx context.Context, fact *events.HistoriesJoined) (c l
 	}
 	c = lifecycle.TakeIn{
 		From: fact.Absorbed, Evidence: fact.Evidence, Clerk: a.claim.Officer, Second: a.secondOfficer(), Filed: a.filed,
-		Other: &events.SubscriberState{}, Elsewhere: a.claim.Subscriber != a.subscriber,
+		Other: folded(theirs), Elsewhere: a.claim.Subscriber != a.subscriber,
 	}
 	end, err := a.resolve(ctx, fact.Absorbed)
 	if err != nil {
 		return c, 0, err
 	}
 	c.Same, c.Elsewhere = end == a.subscriber, c.Elsewhere || end != fact.Absorbed
-	for _, r := range theirs {
-		lifecycle.Evolve(c.Other, r.Commit)
-	}
 	c.OtherBirthDate, err = a.bornOnOtherDays(fact.Absorbed, mine, theirs)
 	return c, uint64(len(mine)), err
+}
+
+// folded returns the state that a history leads to.
+func folded(history []eventlog.Record) *events.SubscriberState {
+	state := &events.SubscriberState{}
+	for _, r := range history {
+		lifecycle.Evolve(state, r.Commit)
+	}
+	return state
 }
 
 // bornOnOtherDays reports whether the records of both histories can be read and have different dates of birth.
@@ -173,9 +179,7 @@ func (r *RA) settleTakenIn(ctx context.Context, taken eventlog.Record, from stri
 
 // joining returns the envelope of a step that follows from a commit that takes another history in.
 func joining(taken eventlog.Record, step string) eventlog.Envelope {
-	return eventlog.Envelope{
-		CommandID: fmt.Sprintf("join/%s/%d/%s", taken.ID, taken.Commit.GetRevision(), step), CausationID: taken.Commit.GetCommandId(),
-		Office: taken.Commit.GetOffice(), Redelivered: true,
-		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},
-	}
+	env := ofRA(fmt.Sprintf("join/%s/%d/%s", taken.ID, taken.Commit.GetRevision(), step))
+	env.CausationID, env.Office = taken.Commit.GetCommandId(), taken.Commit.GetOffice()
+	return env
 }

@@ -57,11 +57,6 @@ func (r *RA) endOrder(ctx context.Context, open directory.Order) error {
 	return r.Directory.Refresh(ctx, r.Log)
 }
 
-// ofRA returns the envelope of what the registration authority says of an order by itself.
-func ofRA(command string) eventlog.Envelope {
-	return eventlog.Envelope{CommandID: command, Redelivered: true, Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"}}
-}
-
 func (r *RA) decideOrder(ctx context.Context, command, number string, decide func(order.Order) (events.Body, []string)) error {
 	_, err := order.Decide(ctx, r.Log, ofRA(command), number, func(o order.Order, _ uint64, _ time.Time) (events.Body, []string, error) {
 		body, rules := decide(o)

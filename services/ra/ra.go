@@ -184,12 +184,15 @@ func Quarantine(ctx context.Context, log *eventlog.Log, v dossier.Keys, q counte
 	})
 }
 
+// ofRA returns the envelope of what the registration authority says by itself, as often as it likes.
+func ofRA(command string) eventlog.Envelope {
+	return eventlog.Envelope{CommandID: command, Redelivered: true, Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"}}
+}
+
 // putAside records an undecided claim: once, or each time for those beyond a counter's quota.
 func putAside(ctx context.Context, log *eventlog.Log, v dossier.Keys, q counterlink.Quarantined, body func(dossier.Sealer) (events.Body, error)) error {
-	env := eventlog.Envelope{
-		CommandID: q.ID, Counter: q.Counter, Redelivered: true,
-		Actor: &events.Actor{Kind: events.ActorKind_ACTOR_KIND_SERVICE, Id: "ra"},
-	}
+	env := ofRA(q.ID)
+	env.Counter = q.Counter
 	name := q.ID
 	if q.Beyond > 0 {
 		name = "beyond " + q.Counter

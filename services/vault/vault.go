@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/hpke"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -41,10 +40,8 @@ type Config struct {
 type Service struct {
 	Config
 	server *vaultlink.Server
-	// learned bounds how often strangers make it read who is enrolled; of two that read, the one that read first could be the last to
-	// be believed, so learning keeps them apart.
-	learned  rate.Sometimes
-	learning sync.Mutex
+	// learned bounds how often strangers make it read who is enrolled.
+	learned rate.Sometimes
 }
 
 // New returns the service.
@@ -71,7 +68,7 @@ func (s *Service) role(writer string) (eventlog.Role, bool) {
 	s.learned.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), learnWait)
 		defer cancel()
-		if err := s.learnWriters(ctx); err != nil {
+		if err := s.Log.LearnWriters(ctx); err != nil {
 			s.Logger.Warn("the log could not be asked who is enrolled", "error", err)
 		}
 	})
@@ -115,16 +112,10 @@ func (s *Service) followWriters(ctx context.Context) error {
 	})
 }
 
-func (s *Service) learnWriters(ctx context.Context) error {
-	s.learning.Lock()
-	defer s.learning.Unlock()
-	return s.Log.LearnWriters(ctx)
-}
-
 func (s *Service) learn(ctx context.Context, records []eventlog.Record) error {
 	for _, r := range records {
 		if r.ID == events.AuthorityWriters {
-			return s.learnWriters(ctx)
+			return s.Log.LearnWriters(ctx)
 		}
 	}
 	return nil

@@ -40,10 +40,7 @@ func (p *Parts) SignInAt(name string, accounts *console.Accounts) *console.SignI
 // waitingAtConsole returns the acts that wait for a second officer.
 func (p *Parts) waitingAtConsole() (list []console.Waiting) {
 	for _, a := range p.Directory.Approvals() {
-		list = append(list, console.Waiting{Office: a.Office, OpenApproval: &events.OpenApproval{
-			Id: a.ID, Act: a.Act, Officer: a.Officer, Counter: a.Counter, AskedMs: a.Asked.UnixMilli(), LapsesMs: a.Lapses.UnixMilli(), Digest: a.Digest,
-			Procedure: a.Procedure,
-		}})
+		list = append(list, console.Waiting{Office: a.Office, OpenApproval: a.Open()})
 	}
 	return list
 }

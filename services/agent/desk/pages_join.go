@@ -187,11 +187,9 @@ func (d *Desk) endsOf(h *events.HeldHistory, caption string, lang page.Language)
 		table.Rows = append(table.Rows, []page.Cell{{Text: what}, {Text: say(effect)}})
 	}
 	for _, c := range h.GetCertificates() {
-		switch c.GetStatus() {
-		case events.CertificateStatus_CERTIFICATE_STATUS_REVOKED, events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED, events.CertificateStatus_CERTIFICATE_STATUS_ABANDONED:
-			continue
+		if !agent.HasEnded(c) {
+			add(d.pages.Say(lang, "ending.certificate", say("ending.target."+nameOf(kinds, c.GetKind())), c.GetSerial()), "ending.effect.revoke")
 		}
-		add(d.pages.Say(lang, "ending.certificate", say("ending.target."+nameOf(kinds, c.GetKind())), c.GetSerial()), "ending.effect.revoke")
 	}
 	for _, card := range h.GetCards() {
 		if card.GetStatus() != events.CardStatus_CARD_STATUS_VOID {

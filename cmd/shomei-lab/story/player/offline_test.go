@@ -1,10 +1,8 @@
 package player
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -75,13 +73,6 @@ func (l *line) set(cut bool) {
 	l.open = nil
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // workday is a counter that is without its line for a day's work.
 type workday struct {
 	*testing.T
@@ -98,13 +89,7 @@ const atOffice = "12237-main"
 // newWorkday opens a world with one counter, at its office in the morning of a Monday.
 func newWorkday(t *testing.T) *workday {
 	s := parse(t, someone+"at 2024-05-27(月) 09:00\nfactory A card MN-1\nat 2024-06-03(月) 09:00\nlook A\n")
-	w, err := Build(t.Context(), t.TempDir(), agentProgram, s.Begin(), slog.New(slog.DiscardHandler))
-	must(t, err)
-	t.Cleanup(func() { must(t, w.Close()) })
-	var out bytes.Buffer
-	if _, err := Play(t.Context(), s, w, &out); err != nil {
-		t.Fatalf("%v\n%s", err, out.String())
-	}
+	w, _, _ := played(t, s)
 	folder, err := w.Hub.EnrolCounter(t.Context(), atOffice, "main-1", "counter", "12237A001")
 	must(t, err)
 	bundle, err := counterlink.ReadBundle(folder)

@@ -79,29 +79,39 @@ person A
   lives-in 12237
 `
 
-// play plays a story on a new world and returns its report, its output and the folder of its export.
-func play(t *testing.T, s *story.Story) (*Report, string, string) {
+func must(t *testing.T, err error) {
 	t.Helper()
-	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	w, err := Build(t.Context(), t.TempDir(), agentProgram, s.Begin(), logger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+}
+
+// played plays a story on a new world, which stays open until the test ends, and returns the story's report and output.
+func played(t *testing.T, s *story.Story) (*World, *Report, string) {
+	t.Helper()
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	w, err := Build(t.Context(), t.TempDir(), agentProgram, s.Begin(), logger)
+	must(t, err)
+	t.Cleanup(func() {
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	var out bytes.Buffer
 	report, err := Play(t.Context(), s, w, &out)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
+	return w, report, out.String()
+}
+
+// play plays a story on a new world and returns its report, its output and the folder of its export.
+func play(t *testing.T, s *story.Story) (*Report, string, string) {
+	t.Helper()
+	w, report, out := played(t, s)
 	folder := t.TempDir()
-	if err := w.Export(t.Context(), folder, report); err != nil {
-		t.Fatal(err)
-	}
-	return report, out.String(), folder
+	must(t, w.Export(t.Context(), folder, report))
+	return report, out, folder
 }
 
 // TestFailuresAreFound plays the example of the help with added expectations that must fail: each must be reported, and none
@@ -234,25 +244,13 @@ apply A issue at main
   expect accepted mynumber.eligibility.special-circumstances
 `
 	s := parse(t, someone+"  adult-ward yes\n"+acts)
-	w, err := Build(t.Context(), t.TempDir(), agentProgram, s.Begin(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	var out bytes.Buffer
-	report, err := Play(t.Context(), s, w, &out)
-	if err != nil || report.Failed > 0 {
-		t.Fatalf("%v\n%s", err, out.String())
+	w, report, out := played(t, s)
+	if report.Failed > 0 {
+		t.Fatal(out)
 	}
 	last := s.Steps[len(s.Steps)-1].Act.(*story.Application)
 	commits, err := w.Commits(t.Context(), w.Subscriber(last.Person))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	signed := make(map[string]int)
 	for _, c := range commits {
 		who := c.GetActor().GetId()
@@ -267,6 +265,6 @@ apply A issue at main
 		}
 	}
 	if signed["017"] != 2 || signed[officerCode("課長")] != 1 { // the application and the hand-over; the approval
-		t.Errorf("signed: %v\n%s", signed, out.String())
+		t.Errorf("signed: %v\n%s", signed, out)
 	}
 }
