@@ -302,7 +302,7 @@ func (a *app) forecastCommand() *cobra.Command {
 				return err
 			}
 			defer h.Close()
-			if q.At, err = instant(h, at); err != nil {
+			if q.When.At, err = instant(h, at); err != nil {
 				return err
 			}
 			q.Extent.Place = warehouse.ParsePlace(place)

@@ -40,12 +40,12 @@ func (c *Console) api(data func(context.Context, question) (any, error), known .
 }
 
 func (c *Console) apiStatus(ctx context.Context, q question) (any, error) {
-	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.extent)
+	counts, err := c.Warehouse.CountsByStatus(ctx, warehouse.Clocks{At: q.instant}, q.extent)
 	return orEmpty(counts), err
 }
 
 func (c *Console) apiExpiries(ctx context.Context, q question) (any, error) {
-	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.extent)
+	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, warehouse.Clocks{At: q.instant}, q.extent)
 	return orEmpty(buckets), err
 }
 

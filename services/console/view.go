@@ -137,12 +137,12 @@ func (r reader) errors(q question, status int, err error) []page.FieldError {
 
 // fill queries the tables for everything on the page.
 func (c *Console) fill(ctx context.Context, q question, read reader, data *view) (int, error) {
-	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.extent)
+	counts, err := c.Warehouse.CountsByStatus(ctx, warehouse.Clocks{At: q.instant}, q.extent)
 	if err != nil {
 		status, _ := statusOf(err)
 		return status, err
 	}
-	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.extent)
+	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, warehouse.Clocks{At: q.instant}, q.extent)
 	if err != nil {
 		status, _ := statusOf(err)
 		return status, err
