@@ -9,10 +9,7 @@ import (
 	"time"
 
 	"shomei/pkg/civil"
-	"shomei/pkg/crashpoint"
 )
-
-var crashClosing = crashpoint.Register("warehouse.closing")
 
 // movesOf returns the rows of certificate_moves of the certificates that a condition selects. A certificate on a card
 // only goes forward: at each instant its status is the greatest that it has reached, in the order of the list, unless
@@ -126,7 +123,6 @@ func (w *Warehouse) CloseMonths(ctx context.Context) error {
 
 // closeMonth writes the sums of a month as one block, so as one part: a kill leaves all of them or none.
 func (w *Warehouse) closeMonth(ctx context.Context, month civil.Date) error {
-	crashClosing.Hit()
 	err := w.conn.Exec(ctx, w.expand("INSERT INTO {certificate_sums} "+sumsOf("month = {month:Date}")+
 		" SETTINGS max_insert_threads = 1, min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 100000000000"),
 		monthParam("month", month))

@@ -57,14 +57,8 @@ func (w *Warehouse) Rebuild(
 	if err != nil {
 		return nil, err
 	}
-	if err := source(ctx, &Target{next: next, progress: progress}); err != nil {
+	if err := next.Fill(ctx, source, progress); err != nil {
 		return nil, fmt.Errorf("rebuilding from the log: %w", err)
-	}
-	if err := next.moveAll(ctx); err != nil {
-		return nil, err
-	}
-	if err := next.CloseMonths(ctx); err != nil {
-		return nil, err
 	}
 	changes, err := w.compare(ctx, next)
 	if err != nil {
@@ -74,6 +68,18 @@ func (w *Warehouse) Rebuild(
 		return nil, err
 	}
 	return changes, w.finishSwap(ctx)
+}
+
+// Fill fills empty tables with everything that source passes to the target. It takes less than Write does of each batch,
+// but until it is done nothing is counted.
+func (w *Warehouse) Fill(ctx context.Context, source func(context.Context, *Target) error, progress func(commits uint64)) error {
+	if err := source(ctx, &Target{next: w, progress: progress}); err != nil {
+		return err
+	}
+	if err := w.moveAll(ctx); err != nil {
+		return err
+	}
+	return w.CloseMonths(ctx)
 }
 
 // makeNext makes empty tables beside the live ones, one generation later.
