@@ -72,7 +72,7 @@ func orEmpty[T any](list []T) []T {
 func statusOf(err error) (int, string) {
 	var rebuilding warehouse.Rebuilding
 	var unknown *parameterError
-	var elsewhere *warehouse.UnknownPlaceError
+	var elsewhere *warehouse.UnknownError
 	switch {
 	case errors.Is(err, errDay), errors.Is(err, errKey), errors.As(err, &unknown), errors.As(err, &elsewhere):
 		return http.StatusBadRequest, err.Error()

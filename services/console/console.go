@@ -166,7 +166,7 @@ type question struct {
 	by      visitor
 }
 
-// ask is parse, and refuses an unknown place, too (*warehouse.UnknownPlaceError): neither is an empty answer.
+// ask is parse, and refuses an unknown place, too (*warehouse.UnknownError): neither is an empty answer.
 func (c *Console) ask(r *http.Request, known ...string) (question, error) {
 	q, err := c.parse(r, known...)
 	if err == nil {

@@ -121,7 +121,7 @@ func (r reader) errors(q question, status int, err error) []page.FieldError {
 	if wrong := (*parameterError)(nil); errors.As(err, &wrong) {
 		return []page.FieldError{{Text: r.say("console.error.parameter", wrong.Given, wrong.Nearest)}}
 	}
-	if unknown := (*warehouse.UnknownPlaceError)(nil); errors.As(err, &unknown) && unknown.Nearest == "" {
+	if unknown := (*warehouse.UnknownError)(nil); errors.As(err, &unknown) && unknown.Nearest == "" {
 		return []page.FieldError{{Field: unknown.What, Text: r.say("console.error.noplace", unknown.Given)}}
 	} else if unknown != nil {
 		return []page.FieldError{{Field: unknown.What, Text: r.say("console.error.place", unknown.Given, unknown.Nearest)}}
