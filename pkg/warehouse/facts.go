@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -39,6 +40,9 @@ type fact struct {
 	Reason       string    `ch:"reason"`
 	Cause        string    `ch:"cause"`
 	Rule         string    `ch:"rule"`
+	Stage        string    `ch:"stage"`  // of work on a card
+	Notice       string    `ch:"notice"` // what it is about
+	Medium       string    `ch:"medium"` // of a notice
 	Yen          uint32    `ch:"yen"`
 }
 
@@ -56,19 +60,13 @@ func (r factRows) addOf(s source) {
 	}
 	if c, ok := cardOperationOf(s); ok {
 		row := row
-		row.Fact, row.Outcome, row.Reason = factCard, c.Event, c.Reason
-		if c.Stage != "" {
-			row.Reason = c.Stage
-		}
+		row.Fact, row.Outcome, row.Stage, row.Reason = factCard, c.Event, c.Stage, c.Reason
 		r.add(row)
 	}
 	if n, ok := noticeOf(s); ok {
 		row := row
-		row.Fact, row.Reason, row.Cause = factNotice, n.Kind, n.Medium
-		row.Outcome, _, _ = strings.Cut(n.Outcome, ":")
-		if n.Outcome == "" {
-			row.Outcome = "due"
-		}
+		row.Fact, row.Notice, row.Medium = factNotice, n.Kind, n.Medium
+		row.Outcome, row.Reason, _ = strings.Cut(cmp.Or(n.Outcome, "due"), ": ")
 		r.add(row)
 	}
 	r.application(row, s)

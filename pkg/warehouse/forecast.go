@@ -2,8 +2,6 @@ package warehouse
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"shomei/pkg/civil"
@@ -34,11 +32,14 @@ var periodStart = map[string]string{
 	"fiscal-year": "toDate32(addMonths(toStartOfYear(addMonths(d, -3)), 3))", // from 1 April
 }
 
+// Periods returns the words of all periods, from the shortest to the longest.
+func Periods() []string { return []string{"day", "week", "month", "year", "fiscal-year"} }
+
 // startOf returns the expression for the first day of the period in which d lies, or an *UnknownError.
 func startOf(period string) (string, error) {
 	start, ok := periodStart[period]
 	if !ok {
-		return "", &UnknownError{"period", period, intake.Nearest(period, slices.Sorted(maps.Keys(periodStart)))}
+		return "", &UnknownError{"period", period, intake.Nearest(period, Periods())}
 	}
 	return start, nil
 }

@@ -49,8 +49,8 @@ var reports = []Report{
 		Name: "fees", Dimensions: []string{"rule", "operation", "channel", "regime", "cause"}, Yen: true,
 		rows: "fact = 'fee'",
 	},
-	{Name: "notices", Dimensions: []string{"outcome", "reason", "cause"}, rows: "fact = 'notice'"},
-	{Name: "cards", Dimensions: []string{"outcome", "reason"}, rows: "fact = 'card'"},
+	{Name: "notices", Dimensions: []string{"outcome", "notice", "medium", "reason"}, rows: "fact = 'notice'"},
+	{Name: "cards", Dimensions: []string{"outcome", "stage", "reason"}, rows: "fact = 'card'"},
 }
 
 // Reports returns all reports, in the order in which they are listed.
@@ -83,6 +83,8 @@ type ReportQuery struct {
 	// Known is the instant as of which the log is counted, zero: now.
 	Known  time.Time
 	Extent Extent
+	// Skip and Limit choose a page of the rows; a zero Limit has no end.
+	Skip, Limit int
 	// Only restricts dimensions to one value each.
 	Only map[string]string
 }
@@ -97,8 +99,8 @@ type ReportRow struct {
 	Yen    uint64   `ch:"yen" json:"yen,omitempty"`
 }
 
-// check returns an *UnknownError if the report has no such dimension or period.
-func (q ReportQuery) check() error {
+// Check returns an *UnknownError if the report has no such dimension or period.
+func (q ReportQuery) Check() error {
 	all := q.Report.All()
 	for _, d := range slices.Concat(q.By, slices.Sorted(maps.Keys(q.Only))) {
 		if !slices.Contains(all, d) {
@@ -141,15 +143,31 @@ func (q ReportQuery) sql() (string, []any) {
 	}
 	return "WITH day AS d SELECT " + start + " AS starts, CAST([" + strings.Join(by, ", ") + "], 'Array(String)') AS values, count() AS n, sum(yen) AS yen" +
 		" FROM {facts} FINAL WHERE " + strings.Join(where, " AND ") +
-		" GROUP BY starts, values ORDER BY starts, values SETTINGS do_not_merge_across_partitions_select_final = 1", params
+		" GROUP BY starts, values ORDER BY starts, values" + q.page() + " SETTINGS do_not_merge_across_partitions_select_final = 1", params
+}
+
+func (q ReportQuery) page() string {
+	if q.Limit == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" LIMIT %d, %d", q.Skip, q.Limit)
 }
 
 // Report counts. Its rows are in the order of their periods and values; those that count nothing are left out. What Report or
 // Reports does not know is an *UnknownError.
-func (w *Warehouse) Report(ctx context.Context, q ReportQuery) ([]ReportRow, error) {
-	if err := q.check(); err != nil {
-		return nil, err
+func (w *Warehouse) Report(ctx context.Context, q ReportQuery) (rows []ReportRow, err error) {
+	err = w.EachReportRow(ctx, q, func(row ReportRow) error {
+		rows = append(rows, row)
+		return nil
+	})
+	return rows, err
+}
+
+// EachReportRow is Report row by row, however many there are; it stops at each's first error and returns it.
+func (w *Warehouse) EachReportRow(ctx context.Context, q ReportQuery, each func(ReportRow) error) error {
+	if err := q.Check(); err != nil {
+		return err
 	}
 	sql, params := q.sql()
-	return question[ReportRow](ctx, w, "the report "+q.Report.Name, sql, params...)
+	return eachAnswer(ctx, w, "the report "+q.Report.Name, sql, each, params...)
 }

@@ -21,6 +21,9 @@ CREATE TABLE IF NOT EXISTS {name} {on_cluster} (
     reason           LowCardinality(String),
     cause            LowCardinality(String),
     rule             LowCardinality(String),
+    stage            LowCardinality(String),
+    notice           LowCardinality(String),
+    medium           LowCardinality(String),
     yen              UInt32,
     prefecture       String ALIAS left(municipality, 2)
 )
