@@ -81,7 +81,7 @@ func (w *Warehouse) Offices(ctx context.Context, in Area) ([]Office, error) {
 
 // UnknownError says that somebody asked about something that is not known: a place without an office, a report, a period.
 type UnknownError struct {
-	// What is prefecture, municipality, office, report, dimension or period; Given is what was asked for, and Nearest what is known
+	// What is prefecture, municipality, office, question, report, dimension or period; Given is what was asked for, and Nearest what is known
 	// and most like it, empty if nothing is known.
 	What, Given, Nearest string
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 
+	"shomei/pkg/intake"
 	"shomei/pkg/sheet"
 	"shomei/pkg/warehouse"
 )
@@ -139,6 +140,16 @@ func (b *begun) Write(p []byte) (int, error) {
 		b.header()
 	}
 	return b.w.Write(p)
+}
+
+// noEndpoint answers a question that there is none of.
+func (c *Console) noEndpoint(w http.ResponseWriter, r *http.Request) {
+	var names []string
+	for _, e := range c.endpoints() {
+		names = append(names, e.path)
+	}
+	given := r.PathValue("path")
+	c.refuse(w, r, &warehouse.UnknownError{What: "question", Given: given, Nearest: intake.Nearest(given, names)})
 }
 
 func (c *Console) apiStatus(ctx context.Context, q question) (any, error) {

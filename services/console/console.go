@@ -123,6 +123,7 @@ func (c *Console) routes() []route {
 		{"GET /reports/{report}", forReaders, c.serveReport},
 		{"GET /api", forReaders, c.serveDescription},
 		{"GET /api/openapi.json", forReaders, c.describe},
+		{"GET /api/{path...}", forReaders, c.noEndpoint},
 	}
 	for _, e := range c.endpoints() {
 		routes = append(routes, route{"GET /api/" + e.path, forReaders, c.api(e)})

@@ -74,6 +74,7 @@ func TestReportsCountAndDrillDown(t *testing.T) {
 		"/api/reports/issued?format=pdf":           "xlsx",
 		"/api/reports/issued?municipality=12238":   `nearest is \"12237\"`,
 		"/api/reports/issued?by=kind&by=operation": "more than once",
+		"/api/reports/isued":                       `nearest is \"reports/issued\"`,
 	} {
 		status, body := get(handler, target)
 		if status != http.StatusBadRequest || !strings.Contains(body, nearest) {
