@@ -68,8 +68,8 @@ fi
 endef
 
 .PHONY: run
-run: build ## install what is missing, build, start everything with data in out/data, print the pages' addresses
-	@exec out/bin/shomei up --data $(DATA)
+run: build ## install what is missing, build, start everything with data in out/data, print the pages' addresses; SAMPLE=1: a second instance with an invented prefecture
+	@exec $(if $(SAMPLE),out/bin/shomei-lab sample,out/bin/shomei up --data $(DATA))
 
 .PHONY: test
 test: deps-test engine assets ## install what is missing and run every test on real parts
