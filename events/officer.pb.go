@@ -248,13 +248,15 @@ type PasskeyEnrolled struct {
 	Credential []byte                 `protobuf:"bytes,2,opt,name=credential,proto3" json:"credential,omitempty"`
 	// public_key is the COSE_Key.
 	PublicKey []byte `protobuf:"bytes,3,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
-	// relying_party is the host at which the key signs: localhost at a counter, the console's name.
+	// relying_party is the host at which the key signs: localhost at a counter, a counter's host name, the console's name.
 	RelyingParty string `protobuf:"bytes,4,opt,name=relying_party,json=relyingParty,proto3" json:"relying_party,omitempty"`
 	Aaguid       []byte `protobuf:"bytes,5,opt,name=aaguid,proto3" json:"aaguid,omitempty"`
 	// software: the key is held by a program, for demonstrations and simulations. It is believed nowhere else.
 	Software bool `protobuf:"varint,6,opt,name=software,proto3" json:"software,omitempty"`
 	// code_sha256 is that of the invitation by which it was enrolled.
-	CodeSha256    []byte `protobuf:"bytes,7,opt,name=code_sha256,json=codeSha256,proto3" json:"code_sha256,omitempty"`
+	CodeSha256 []byte `protobuf:"bytes,7,opt,name=code_sha256,json=codeSha256,proto3" json:"code_sha256,omitempty"`
+	// counter_host: relying_party is the host name of a counter (CounterEnrolled).
+	CounterHost   bool `protobuf:"varint,8,opt,name=counter_host,json=counterHost,proto3" json:"counter_host,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -336,6 +338,13 @@ func (x *PasskeyEnrolled) GetCodeSha256() []byte {
 		return x.CodeSha256
 	}
 	return nil
+}
+
+func (x *PasskeyEnrolled) GetCounterHost() bool {
+	if x != nil {
+		return x.CounterHost
+	}
+	return false
 }
 
 // PasskeyRetired: what this key signs is not believed from now on.
@@ -1313,7 +1322,7 @@ const file_officer_proto_rawDesc = "" +
 	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1f\n" +
 	"\vcode_sha256\x18\x02 \x01(\fR\n" +
 	"codeSha256\x12\x19\n" +
-	"\buntil_ms\x18\x03 \x01(\x03R\auntilMs\"\xe4\x01\n" +
+	"\buntil_ms\x18\x03 \x01(\x03R\auntilMs\"\x87\x02\n" +
 	"\x0fPasskeyEnrolled\x12\x18\n" +
 	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1e\n" +
 	"\n" +
@@ -1325,7 +1334,8 @@ const file_officer_proto_rawDesc = "" +
 	"\x06aaguid\x18\x05 \x01(\fR\x06aaguid\x12\x1a\n" +
 	"\bsoftware\x18\x06 \x01(\bR\bsoftware\x12\x1f\n" +
 	"\vcode_sha256\x18\a \x01(\fR\n" +
-	"codeSha256\"J\n" +
+	"codeSha256\x12!\n" +
+	"\fcounter_host\x18\b \x01(\bR\vcounterHost\"J\n" +
 	"\x0ePasskeyRetired\x12\x18\n" +
 	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1e\n" +
 	"\n" +

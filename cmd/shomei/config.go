@@ -73,6 +73,15 @@ type groupConfig struct {
 	Areas []string `toml:"areas"`
 }
 
+// url returns where the console is reached that listens at an address.
+func (s signInConfig) url(at string) string {
+	if s.Name == "" {
+		return "http://" + at + "/"
+	}
+	_, port, _ := net.SplitHostPort(at) // an address that is listened on
+	return "https://" + net.JoinHostPort(s.Name, port) + "/"
+}
+
 func (s signInConfig) check() error {
 	switch {
 	case s.Name == "" && s.Certificate == "" && s.Key == "" && s.OIDC.Issuer == "":

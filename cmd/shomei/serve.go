@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"shomei/cmd/shomei/hub"
+	"shomei/pkg/httpd"
 	"shomei/pkg/ops"
 	"shomei/pkg/page"
 	"shomei/services/console"
@@ -107,7 +108,10 @@ func servePages(h *hub.Hub, at string, by signInConfig) (string, error) {
 	if by.Name == "" {
 		return h.Serve(at, mux)
 	}
-	listener, err := by.listen(at, h.Logger)
+	listener, err := httpd.ListenTLS(at, httpd.Site{Name: by.Name, Certificate: by.Certificate, Key: by.Key, Logger: h.Logger})
+	if errors.Is(err, httpd.ErrCertificate) {
+		err = fmt.Errorf("%w: [sign_in]: %w", ops.ErrConfig, err)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -76,7 +76,9 @@ type Passkey struct {
 	Credential   []byte
 	PublicKey    []byte // a COSE_Key
 	RelyingParty string
-	Software     bool
+	// CounterHost: RelyingParty is the host name of a counter.
+	CounterHost bool
+	Software    bool
 	// CodeSHA256 is that of the invitation by which it was enrolled.
 	CodeSHA256 []byte
 	// From and Until bound the time in which it is believed; a zero Until has not come.
@@ -128,15 +130,15 @@ func (o Officer) HasKey() bool {
 // signed before.
 func (o Officer) HadKey() bool { return len(o.Passkeys) > 0 }
 
-// Invitation returns the invitation by which the officer can enrol a passkey at a relying party: the newest, unless it has ended
-// or was used: once at counters, and once at one other site. The error is NoInvitation.
-func (o Officer) Invitation(relyingParty string, at time.Time) (Invitation, error) {
+// Invitation returns the invitation by which the officer can enrol a passkey at a kind of site: the newest, unless it has ended or
+// was used there already. The error is NoInvitation.
+func (o Officer) Invitation(kind SiteKind, at time.Time) (Invitation, error) {
 	if len(o.Invitations) == 0 {
 		return Invitation{}, NoInvitation
 	}
 	newest := o.Invitations[len(o.Invitations)-1]
 	used := slices.ContainsFunc(o.Passkeys, func(k Passkey) bool {
-		return (k.RelyingParty == Counters) == (relyingParty == Counters) && bytes.Equal(k.CodeSHA256, newest.CodeSHA256)
+		return k.Site() == kind && bytes.Equal(k.CodeSHA256, newest.CodeSHA256)
 	})
 	if used || !at.Before(newest.Until) {
 		return Invitation{}, NoInvitation
@@ -381,7 +383,7 @@ func (o *Office) take(e entry) {
 	case *events.PasskeyEnrolled:
 		o.change(b.Officer, func(a *Officer) {
 			a.Passkeys = append(a.Passkeys, Passkey{
-				Credential: b.Credential, PublicKey: b.PublicKey, RelyingParty: b.RelyingParty, Software: b.Software,
+				Credential: b.Credential, PublicKey: b.PublicKey, RelyingParty: b.RelyingParty, CounterHost: b.CounterHost, Software: b.Software,
 				CodeSHA256: b.CodeSha256, From: e.at,
 			})
 		})

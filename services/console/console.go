@@ -86,15 +86,7 @@ func (c *Console) Handler() http.Handler {
 		return page.Protect(open, c.Hosts...)
 	}
 	open.Handle("/", c.guarded(forReaders, http.NotFound))
-	return page.Protect(byTLS(open), c.Hosts...)
-}
-
-// byTLS has browsers come by TLS only, once they have come.
-func byTLS(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
-		next.ServeHTTP(w, r)
-	})
+	return page.Protect(page.ByTLS(open), c.Hosts...)
 }
 
 // audience says who a route is for, where officers sign in.

@@ -112,8 +112,10 @@ func (d *Dispatcher) told(o officer.Officer, office string) *events.OfficeOffice
 			t.Keys = append(t.Keys, &events.OfficerKey{Credential: k.Credential, PublicKey: k.PublicKey, RelyingParty: k.RelyingParty, Software: k.Software})
 		}
 	}
-	if open, err := o.Invitation(officer.Counters, d.Clock()); err == nil && o.Home == office {
-		t.InvitedSha256, t.InvitedUntilMs = open.CodeSHA256, open.Until.UnixMilli()
+	for _, site := range []officer.SiteKind{officer.AtCounter, officer.AtCounterHost} {
+		if open, err := o.Invitation(site, d.Clock()); err == nil && o.Home == office {
+			t.InvitedSha256, t.InvitedUntilMs = open.CodeSHA256, open.Until.UnixMilli()
+		}
 	}
 	return t
 }

@@ -280,7 +280,8 @@ func (c officersChange) offer(o *events.PasskeyOffered) (events.Body, error) {
 	if err != nil {
 		return nil, officer.NoInvitation // nobody learns here who is an officer
 	}
-	invitation, err := invited.Invitation(o.RelyingParty, c.filed)
+	site := c.siteKind(o.RelyingParty)
+	invitation, err := invited.Invitation(site, c.filed)
 	if err != nil || c.personal.GetCode() == "" || !slices.Equal(officer.CodeHash(c.personal.Code), invitation.CodeSHA256) {
 		return nil, officer.NoInvitation
 	}
@@ -294,7 +295,7 @@ func (c officersChange) offer(o *events.PasskeyOffered) (events.Body, error) {
 	}
 	return &events.PasskeyEnrolled{
 		Officer: o.Officer, Credential: o.Credential, PublicKey: o.PublicKey, RelyingParty: o.RelyingParty, Aaguid: o.Aaguid, Software: o.Software,
-		CodeSha256: invitation.CodeSHA256,
+		CodeSha256: invitation.CodeSHA256, CounterHost: site == officer.AtCounterHost,
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package desk
 import "shomei/pkg/page"
 
 var officerWords = page.Catalogue{
+	"far.counter":       {JA: "窓口端末 %s を、ほかの端末から使っています。カード・暗証番号・申請者の画面・交付は、窓口端末で扱います。", EN: "You use counter %s from another machine. Cards, PINs, the resident's screen and the hand-over are at the counter itself."},
 	"signin.title":      {JA: "職員の確認", EN: "Sign in"},
 	"signin.how":        {JA: "ボタンを押し、自分のパスキー（セキュリティキーなど）で確認します。", EN: "Press the button and confirm with your own passkey (a security key, for one)."},
 	"signin.do":         {JA: "パスキーで確認する", EN: "Confirm with a passkey"},
