@@ -14,6 +14,7 @@ import (
 	"shomei/pkg/httpd"
 	"shomei/pkg/ops"
 	"shomei/pkg/page"
+	"shomei/pkg/signin"
 	"shomei/services/console"
 )
 
@@ -97,6 +98,12 @@ func servePages(h *hub.Hub, at string, by signInConfig) (string, error) {
 	}
 	if by.Name != "" {
 		c.SignIn, c.Hosts = h.SignInAt(by.Name, by.OIDC.accounts()), []string{by.Name}
+		if by.Passwords != "" {
+			var err error
+			if c.SignIn.Passwords, err = signin.OpenPasswords(by.Passwords, h.Clock.Now); err != nil {
+				return "", fmt.Errorf("%w: passwords of [sign_in]: %w", ops.ErrConfig, err)
+			}
+		}
 	}
 	pages, err := console.New(c)
 	if err != nil {

@@ -223,7 +223,7 @@ func (h *History) Reaches(office string) bool {
 func IsAbout(body events.Body) bool {
 	switch body.(type) {
 	case *events.OfficerEnrolled, *events.OfficerRetired, *events.OfficerInvited, *events.PasskeyEnrolled, *events.PasskeyRetired,
-		*events.SignaturesRequired, *events.FourEyesDefined:
+		*events.SignaturesRequired, *events.FourEyesDefined, *events.PasswordsAllowed:
 		return true
 	}
 	return false
@@ -277,6 +277,8 @@ type Office struct {
 	officers map[string]*Officer
 	required civil.Date
 	fourEyes []fourEyes
+	// passwords: officers may sign in to the console with one.
+	passwords bool
 }
 
 type fourEyes struct {
@@ -312,6 +314,9 @@ func (o Office) Standing(code string) (Officer, error) {
 
 // Required returns the first day on which officers must sign; zero: they need not.
 func (o Office) Required() civil.Date { return o.required }
+
+// Passwords reports whether the office's officers may sign in to the console with a password.
+func (o Office) Passwords() bool { return o.passwords }
 
 // RequiredOn reports whether officers must sign on a day.
 func (o Office) RequiredOn(day civil.Date) bool {
@@ -393,6 +398,8 @@ func (o *Office) take(e entry) {
 		if from, _ := civil.Parse(b.From); !fromCentre || o.tightens(from) {
 			o.required = from
 		}
+	case *events.PasswordsAllowed:
+		o.passwords = b.Allowed && (!fromCentre || o.passwords)
 	case *events.FourEyesDefined:
 		from, _ := civil.Parse(b.From)
 		chosen := b.Acts

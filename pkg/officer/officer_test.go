@@ -213,12 +213,21 @@ func TestTheCentreWaivesNothingOfAnAdministeredOffice(t *testing.T) {
 		{administrator, &events.FourEyesDefined{Acts: []string{"unblock"}, From: "2026-12-01"}},
 		{operator, &events.FourEyesDefined{Acts: []string{"correction"}, From: "2026-12-01"}},
 		{operator, &events.SignaturesRequired{From: "2026-12-05"}},
+		{operator, &events.PasswordsAllowed{Allowed: true}},
+		{administrator, &events.PasswordsAllowed{Allowed: true}},
+		{operator, &events.PasswordsAllowed{Allowed: true}},
+		{operator, &events.PasswordsAllowed{}},
 	} {
 		h.Add(Position{Revision: uint64(i + 1)}, began.Add(time.Duration(i)*time.Minute), of.actor, of.body)
 	}
 	day := func(d int) civil.Date { return civil.Date{Year: 2026, Month: 12, Day: d} }
 	if got := h.At("o", began.Add(6*time.Minute)).Required(); got != day(10) {
 		t.Errorf("required from %v", got)
+	}
+	for minutes, want := range map[time.Duration]bool{8: false, 9: true, 10: true, 11: false} {
+		if got := h.At("o", began.Add(minutes*time.Minute)).Passwords(); got != want {
+			t.Errorf("after %d minutes passwords are allowed: %v", minutes, got)
+		}
 	}
 	now := h.At("o", began.Add(time.Hour))
 	if got := now.Required(); got != day(5) {

@@ -64,8 +64,10 @@ func New(c Config) (*Console, error) {
 	made := &Console{Config: c, pages: pages}
 	if c.SignIn != nil {
 		made.site = made.newSite()
-		if c.SignIn.Accounts != nil {
-			made.accounts = newAccounts(*c.SignIn.Accounts, c.Clock)
+		if by := c.SignIn; by.Accounts != nil {
+			made.accounts = newAccounts(*by.Accounts, c.Clock)
+		} else if by.Passwords != nil {
+			made.accounts = newAccounts(Accounts{}, c.Clock)
 		}
 	}
 	return made, nil
@@ -120,8 +122,11 @@ func (c *Console) routes() []route {
 	if c.site != nil {
 		routes = slices.Concat(routes, c.signInRoutes(), c.enrolRoutes(), c.approvalRoutes())
 	}
-	if c.accounts != nil {
+	if c.site != nil && c.SignIn.Accounts != nil {
 		routes = append(routes, c.accountRoutes()...)
+	}
+	if c.site != nil && c.SignIn.Passwords != nil {
+		routes = append(routes, c.passwordRoutes()...)
 	}
 	return routes
 }

@@ -89,14 +89,17 @@ func (d *Desk) OfficeHandler(host string) (http.Handler, error) {
 		mux.Handle(r.pattern, do)
 	}
 	entered := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.WithContext(context.WithValue(r.Context(), doorKey{}, at))
 		if foreignPost(r) {
-			http.Error(w, "この画面からの送信だけを受け付けます / taken from this site's own pages only", http.StatusForbidden)
+			d.refuse(w, r, errForeignPost)
 			return
 		}
-		mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), doorKey{}, at)))
+		mux.ServeHTTP(w, r)
 	})
 	return page.Protect(page.ByTLS(entered), host), nil
 }
+
+var errForeignPost = errors.New("what may change something is taken from this site's own pages only")
 
 // foreignPost reports whether a request that may change something does not come from a page of this host, as browsers say of
 // themselves: every one that knows passkeys does. A program, which says nothing, is refused as well.

@@ -101,6 +101,7 @@ var failures = []struct {
 	{errNoCookie, "no-cookie", http.StatusForbidden},
 	{errProgramsOnly, "programs-only", http.StatusForbidden},
 	{errAtReader, "at-reader", http.StatusForbidden},
+	{errForeignPost, "foreign-post", http.StatusForbidden},
 	{errNotPaired, "not-paired", http.StatusConflict},
 	{errCode, "invitation", http.StatusUnprocessableEntity},
 	{errNoAct, "no-act", http.StatusConflict},
