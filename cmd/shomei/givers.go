@@ -36,7 +36,7 @@ var commandsOf = map[giver][]string{
 	anybody: {
 		"approval", "authority", "cards", "completion", "completion bash", "completion fish", "completion powershell", "completion zsh", "context", "context add",
 		"context list", "context remove", "context select", "counter", "crashpoints", "ddl", "engine", "feed", "help", "keys", "keys change", "nats",
-		"office", "officer", "operators", "person", "person export", "quarantine", "report", "residents", "roles", "rules", "rules apply", "rules list",
+		"office", "officer", "operators", "person", "person export", "quarantine", "query", "report", "residents", "roles", "rules", "rules apply", "rules list",
 		"rules open", "rules validity", "rules window", "story", "version",
 	},
 	folder: {

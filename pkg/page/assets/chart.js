@@ -11,7 +11,7 @@ for (const place of document.querySelectorAll(".chart[data-table]")) {
   const rows = [...table.tBodies[0].rows];
   const number = (cell) => Number(cell.textContent.replaceAll(",", ""));
   const series = heads.flatMap((head, i) => !("series" in head.dataset) ? [] : [{
-    name: head.textContent.trim(), type: "bar", stack: "all", data: rows.map((row) => number(row.cells[i])),
+    name: head.textContent.trim(), type: "bar", stack: "all", barMaxWidth: 64, data: rows.map((row) => number(row.cells[i])),
   }]);
   const motion = !window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const chart = window.echarts.init(place, null, { renderer: "canvas", locale: document.documentElement.lang === "en" ? "EN" : "JA" });
