@@ -46,7 +46,7 @@ var commandsOf = map[giver][]string{
 	operators: {
 		"access", "access report", "approval list", "approval show", "authority found", "cards roll", "counter enrol", "counter list", "counter renew",
 		"counter retire", "feed enrol", "feed list", "feed retire", "log", "office define", "office list", "office show", "officer enrol",
-		"officer four-eyes", "officer invite", "officer list", "officer passkeys", "officer require", "officer retire", "operators list",
+		"officer four-eyes", "officer invite", "officer list", "officer passkeys", "officer passwords", "officer require", "officer retire", "operators list",
 		"quarantine list", "quarantine resolve", "report change", "report loss",
 	},
 	rooted:       {"operators enrol", "operators retire"},

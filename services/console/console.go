@@ -68,8 +68,10 @@ func New(c Config) (*Console, error) {
 	made := &Console{Config: c, pages: pages}
 	if c.SignIn != nil {
 		made.site = made.newSite()
-		if c.SignIn.Accounts != nil {
-			made.accounts = newAccounts(*c.SignIn.Accounts, c.Clock)
+		if by := c.SignIn; by.Accounts != nil {
+			made.accounts = newAccounts(*by.Accounts, c.Clock)
+		} else if by.Passwords != nil {
+			made.accounts = newAccounts(Accounts{}, c.Clock)
 		}
 	}
 	return made, nil
@@ -90,15 +92,7 @@ func (c *Console) Handler() http.Handler {
 		return page.Protect(open, c.Hosts...)
 	}
 	open.Handle("/", c.guarded(forReaders, http.NotFound))
-	return page.Protect(byTLS(open), c.Hosts...)
-}
-
-// byTLS has browsers come by TLS only, once they have come.
-func byTLS(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
-		next.ServeHTTP(w, r)
-	})
+	return page.Protect(page.ByTLS(open), c.Hosts...)
 }
 
 // audience says who a route is for, where officers sign in.
@@ -136,8 +130,11 @@ func (c *Console) routes() []route {
 	if c.site != nil {
 		routes = slices.Concat(routes, c.signInRoutes(), c.enrolRoutes(), c.approvalRoutes())
 	}
-	if c.accounts != nil {
+	if c.site != nil && c.SignIn.Accounts != nil {
 		routes = append(routes, c.accountRoutes()...)
+	}
+	if c.site != nil && c.SignIn.Passwords != nil {
+		routes = append(routes, c.passwordRoutes()...)
 	}
 	return routes
 }
