@@ -330,7 +330,7 @@ func (a *app) forecast(cmd *cobra.Command, f forecast) error {
 	}
 	f.Extent.Place = warehouse.ParsePlace(f.place)
 	if err := h.Warehouse.Known(cmd.Context(), f.Extent); err != nil {
-		if unknown := (*warehouse.UnknownPlaceError)(nil); errors.As(err, &unknown) {
+		if unknown := (*warehouse.UnknownError)(nil); errors.As(err, &unknown) {
 			return cli.Usage("--office: %w", err)
 		}
 		return err
