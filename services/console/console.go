@@ -32,6 +32,8 @@ type Config struct {
 	Behind func(context.Context) (uint64, error)
 	// SignIn has officers sign in; nil: whoever reaches the console sees everything.
 	SignIn *SignIn
+	// Invented: the log is simulated, and every page says so.
+	Invented bool
 	// Hosts are the host names, without port, under which the page is served; nil: any.
 	Hosts []string
 }
@@ -59,6 +61,9 @@ func New(c Config) (*Console, error) {
 	pages, err := page.New(folder, allWords())
 	if err != nil {
 		return nil, fmt.Errorf("reading the console's pages: %w", err)
+	}
+	if c.Invented {
+		pages.Note("console.invented")
 	}
 	made := &Console{Config: c, pages: pages}
 	if c.SignIn != nil {

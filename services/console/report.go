@@ -58,11 +58,13 @@ type reportView struct {
 	Periods  []choice
 	Counts   []choice // by what it can be counted
 	Table    page.Table
-	Files    []choice
-	Away     bool
-	Cut      string // said if there are more rows than are shown
-	Place    warehouse.Place
-	Offices  choices
+	// Chart: a chart is drawn of the table; Lying: of lying bars.
+	Chart, Lying bool
+	Files        []choice
+	Away         bool
+	Cut          string // said if there are more rows than are shown
+	Place        warehouse.Place
+	Offices      choices
 }
 
 // choice is something that a reader can choose.
@@ -182,12 +184,30 @@ func (c *Console) fillReport(ctx context.Context, q question, read reader, data 
 		data.Cut = read.say("report.cut", rowsOnPage)
 	}
 	data.Fresh = read.fresh(c.freshness(ctx, q))
-	if q.report.Per != "" && len(q.report.By) == 1 && !q.report.Report.Yen {
-		data.Table = read.pivot(q.report, rows)
-	} else {
+	switch {
+	case q.report.Per != "" && len(q.report.By) == 1:
+		data.Table, data.Chart = read.pivot(q.report, rows), true
+	default:
 		data.Table = read.list(q.report, rows, data.Path)
+		data.Chart, data.Lying = len(data.Table.Columns) == 1+amounts(q.report), q.report.Per == ""
 	}
 	return nil
+}
+
+// amounts returns how many columns of numbers a list has.
+func amounts(q warehouse.ReportQuery) int {
+	if q.Report.Yen {
+		return 2
+	}
+	return 1
+}
+
+// amount is what a pivot adds up: yen where there are some.
+func amount(q warehouse.ReportQuery, row warehouse.ReportRow) uint64 {
+	if q.Report.Yen {
+		return row.Yen
+	}
+	return row.Count
 }
 
 // columnsOfPivot is how many values have a column of their own; the others share one.
@@ -197,7 +217,7 @@ const columnsOfPivot = 5
 func (r reader) pivot(q warehouse.ReportQuery, rows []warehouse.ReportRow) page.Table {
 	of := map[string]uint64{}
 	for _, row := range rows {
-		of[row.Values[0]] += row.Count
+		of[row.Values[0]] += amount(q, row)
 	}
 	values := make([]string, 0, len(of))
 	for value := range of {
@@ -214,6 +234,9 @@ func (r reader) pivot(q warehouse.ReportQuery, rows []warehouse.ReportRow) page.
 		column[value] = min(i, columnsOfPivot)
 	}
 	table := r.reportTable(q, page.Column{Label: r.say("report.per." + q.Per), Short: true})
+	if q.Report.Yen {
+		table.Caption += r.say("report.inyen")
+	}
 	for i, value := range values[:min(len(values), columnsOfPivot+1)] {
 		label := r.value(q.Report, q.By[0], value)
 		if i == columnsOfPivot {
@@ -226,8 +249,8 @@ func (r reader) pivot(q warehouse.ReportQuery, rows []warehouse.ReportRow) page.
 		counts, sum := make([]uint64, len(table.Columns)-2), uint64(0)
 		for _, row := range rows {
 			if row.Starts.Date == starts {
-				counts[column[row.Values[0]]] += row.Count
-				sum += row.Count
+				counts[column[row.Values[0]]] += amount(q, row)
+				sum += amount(q, row)
 			}
 		}
 		cells := []page.Cell{{Text: r.period(q.Per, starts)}}
@@ -425,7 +448,7 @@ func (c *Console) statusSheet(ctx context.Context, q question, read reader) shee
 		{Name: "count", Label: read.say("report.count"), Number: true},
 	}
 	return sheet.Sheet{Columns: columns, Rows: func(each func([]any) error) error {
-		counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.extent)
+		counts, err := c.Warehouse.CountsByStatus(ctx, q.clocks(), q.extent)
 		for _, n := range counts {
 			if err == nil {
 				err = each([]any{read.word("regime.", n.Regime), read.word("kind.", n.Kind), read.say("console.status." + n.Status), int64(n.Count)})
@@ -445,7 +468,7 @@ func (c *Console) expiriesSheet(ctx context.Context, q question, read reader) sh
 		{Name: "opening", Label: read.say("report.opening"), Number: true},
 	}
 	return sheet.Sheet{Columns: columns, Rows: func(each func([]any) error) error {
-		buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.extent)
+		buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.clocks(), q.extent)
 		for _, b := range buckets {
 			if err == nil {
 				err = each([]any{
@@ -479,16 +502,15 @@ func (c *Console) heading(ctx context.Context, e endpoint, q question, read read
 		{Name: read.say("file.where"), Text: where},
 		{Name: read.say("file.stand"), Text: read.fresh(c.freshness(ctx, q))},
 	}
-	if e.report == nil {
-		return lines
-	}
-	known := q.report.Known
+	known := q.known
 	if known.IsZero() {
 		known = q.asked
 	}
-	lines = append(lines,
-		sheet.Line{Name: read.say("file.days"), Text: q.report.From.String() + " - " + q.report.To.String()},
-		sheet.Line{Name: read.say("file.known"), Text: read.instant(known)})
+	lines = append(lines, sheet.Line{Name: read.say("file.known"), Text: read.instant(known)})
+	if e.report == nil {
+		return lines
+	}
+	lines = append(lines, sheet.Line{Name: read.say("file.days"), Text: q.report.From.String() + " - " + q.report.To.String()})
 	for _, d := range q.report.Report.Dimensions {
 		if value := q.report.Only[d]; value != "" {
 			lines = append(lines, sheet.Line{Name: read.say("report.by." + d), Text: read.value(q.report.Report, d, value)})

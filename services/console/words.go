@@ -17,6 +17,8 @@ func allWords() page.Catalogue {
 // words are the console's phrases; those under "event." name every event of a subscriber.
 var words = page.Catalogue{
 	"console.title":        {JA: "電子証明書の現在と見通し", EN: "Certificates now and to come"},
+	"console.invented":     {JA: "架空のデータです。ここに出てくる人も手続も実在しません。", EN: "Invented data: none of these people and procedures exist."},
+	"console.empty":        {JA: "まだ記録がありません。架空の県のデータで試すには、プログラムのフォルダーで make run SAMPLE=1 を実行してください。", EN: "Nothing is recorded yet. To look at an invented prefecture, run make run SAMPLE=1 in the folder of the program."},
 	"console.look":         {JA: "表示", EN: "Show"},
 	"console.key":          {JA: "シリアル番号または利用者ID", EN: "Serial number or subscriber id"},
 	"console.key.hint":     {JA: "（履歴を見るとき）", EN: "(to see a history)"},
@@ -104,6 +106,7 @@ var words = page.Catalogue{
 	"report.without":         {JA: "%sの絞り込みを外す", EN: "all again: %s"},
 	"report.count":           {JA: "件数", EN: "Number"},
 	"report.yen":             {JA: "金額（円）", EN: "Yen"},
+	"report.inyen":           {JA: "（円）", EN: " (yen)"},
 	"report.code":            {JA: "（コード）", EN: " (code)"},
 	"report.others":          {JA: "その他", EN: "Others"},
 	"report.none":            {JA: "（記録なし）", EN: "(not recorded)"},
