@@ -228,8 +228,10 @@ func (w *Warehouse) State(ctx context.Context, key string, when time.Time) ([]Ce
 	if serial, err := events.ParseSerial(key); err == nil {
 		where, who = "serial = {serial:UInt64}", param("serial", serial)
 	}
+	// By the key alone it is found before anything is merged, so parts without it read one column of one granule; threads to
+	// share that take longer to start than to read (2026-11-30, a million certificates: 101 ms as before, 35 ms so, 13 ms alone).
 	certificates, err := question[Certificate](ctx, w, "certificates", withInstant+"SELECT *, "+statusAt+
-		" AS status FROM {certificates} FINAL WHERE "+where+" AND authorized <= t ORDER BY authorized, serial",
+		" AS status FROM {certificates} FINAL PREWHERE "+where+" WHERE authorized <= t ORDER BY authorized, serial SETTINGS max_threads = 1",
 		at("at", when), who)
 	if err == nil && len(certificates) == 0 {
 		err = ErrNotFound

@@ -121,16 +121,20 @@ func (w *Warehouse) CloseMonths(ctx context.Context) error {
 	return nil
 }
 
-// closeMonth writes the sums of a month as one block, so as one part: a kill leaves all of them or none.
+// closeMonth writes the sums of a month as one block, so as one part: a kill leaves all of them or none. With the last
+// month of a year its parts become one.
 func (w *Warehouse) closeMonth(ctx context.Context, month civil.Date) error {
 	err := w.conn.Exec(ctx, w.expand("INSERT INTO {certificate_sums} "+sumsOf("month = {month:Date}")+
 		" SETTINGS max_insert_threads = 1, min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 100000000000"),
 		monthParam("month", month))
+	if err == nil && month.Month == time.December {
+		err = w.conn.Exec(ctx, fmt.Sprintf("OPTIMIZE TABLE %s%s PARTITION %d FINAL", w.name("certificate_sums"), onCluster(w.config.Cluster), month.Year))
+	}
 	return wrap("closing the month of "+month.String(), err)
 }
 
-// openMonths removes the sums of a month and of all later ones, the newest first, so that those which are left are
-// whole up to the last.
+// openMonths removes the sums of the year of a month and of all later ones, the newest first, so that those which are
+// left are whole up to the last.
 func (w *Warehouse) openMonths(ctx context.Context, from civil.Date) error {
 	for {
 		newest, err := w.closed(ctx)
@@ -140,9 +144,9 @@ func (w *Warehouse) openMonths(ctx context.Context, from civil.Date) error {
 		w.mu.Lock()
 		w.closedBefore = civil.Date{}
 		w.mu.Unlock()
-		err = w.conn.Exec(ctx, "ALTER TABLE "+w.name("certificate_sums")+onCluster(w.config.Cluster)+" DROP PARTITION '"+newest.String()+"'")
+		err = w.conn.Exec(ctx, fmt.Sprintf("ALTER TABLE %s%s DROP PARTITION %d", w.name("certificate_sums"), onCluster(w.config.Cluster), newest.Year))
 		if err != nil {
-			return wrap("opening the month of "+newest.String(), err)
+			return wrap("opening the months of "+newest.String(), err)
 		}
 	}
 }

@@ -27,7 +27,6 @@ type Tables struct {
 	Warehouse *warehouse.Warehouse
 	engine    *engine.Process
 	trace     *os.File
-	folder    string
 }
 
 // OpenTables starts an engine in a folder of its own and opens the tables there, empty if there are none.
@@ -39,7 +38,7 @@ func OpenTables(ctx context.Context, folder string) (*Tables, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tables{trace: trace, folder: folder}
+	t := &Tables{trace: trace}
 	t.engine, err = engine.Start(ctx, engine.Config{Path: filepath.Join(folder, "clickhouse"), Stderr: trace, Logger: silent})
 	if err != nil {
 		return nil, errors.Join(err, trace.Close())
@@ -172,7 +171,7 @@ func (t *Tables) Analyst(ctx context.Context, o AnalystOptions) (a Analyst, err 
 	}
 	var rival *postgres
 	if o.Rival {
-		if rival, err = startPostgres(ctx, filepath.Join(t.folder, "postgres"), o); err != nil {
+		if rival, err = startPostgres(ctx, o); err != nil {
 			return a, err
 		}
 		defer func() { err = errors.Join(err, rival.stop()) }()

@@ -32,15 +32,13 @@ type postgres struct {
 // postgresPrograms is where Debian has the programs of PostgreSQL 15.
 const postgresPrograms = "/usr/lib/postgresql/15/bin"
 
-// startPostgres makes a server in a folder, reachable by a socket there.
-func startPostgres(ctx context.Context, folder string, o AnalystOptions) (*postgres, error) {
-	if err := os.RemoveAll(folder); err != nil {
+// startPostgres makes a server in a temporary folder, reachable by a socket there.
+func startPostgres(ctx context.Context, o AnalystOptions) (*postgres, error) {
+	folder, err := os.MkdirTemp("", "shomei-postgres-")
+	if err != nil {
 		return nil, err
 	}
 	p := &postgres{AnalystOptions: o, folder: folder}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return nil, err
-	}
 	who, err := p.owner()
 	if err != nil {
 		return nil, err
@@ -80,12 +78,7 @@ func (p *postgres) owner() (*syscall.SysProcAttr, error) {
 	if err != nil {
 		return nil, err
 	}
-	who := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	for at := p.folder; ; at = filepath.Dir(at) { // the way there must be open to it
-		if err := os.Chmod(at, 0o755); err != nil || at == filepath.Dir(at) || filepath.Base(at) == "tables" {
-			return who, errors.Join(err, os.Chown(p.folder, uid, gid))
-		}
-	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, os.Chown(p.folder, uid, gid)
 }
 
 // connect starts a psql once the server answers.
