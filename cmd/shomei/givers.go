@@ -40,7 +40,7 @@ var commandsOf = map[giver][]string{
 		"rules open", "rules validity", "rules window", "story", "version",
 	},
 	folder: {
-		"all", "forecast", "fsck", "keys change authority", "keys change master", "keys change nats", "keys change writer", "keys list", "keys root",
+		"all", "forecast", "forecast backtest", "forecast history", "forecast visits", "forecast what-if", "fsck", "keys change authority", "keys change master", "keys change nats", "keys change writer", "keys list", "keys root",
 		"keys seal", "keys unseal", "log repair", "nats init", "rebuild", "state", "up",
 	},
 	operators: {

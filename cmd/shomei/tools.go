@@ -326,6 +326,7 @@ func (a *app) forecastCommand() *cobra.Command {
 	flags.StringVar(&to, "to", "", "last day counted")
 	flags.StringVar(&at, "at", "", "look from this instant or day; default now")
 	flags.BoolVar(&asJSON, "json", false, "one JSON object a row")
+	cmd.AddCommand(a.forecastVisitsCommand(), a.forecastWhatIfCommand(), a.forecastHistoryCommand(), a.forecastBacktestCommand())
 	return cmd
 }
 
