@@ -19,6 +19,7 @@ by the seed; the same seed writes the same bytes. Nothing in it is real, and the
 // historiesCommand writes an invented history by which a forecast is judged.
 func (a *app) historiesCommand() *cobra.Command {
 	var seed uint64
+	var size float64
 	cmd := &cobra.Command{
 		Use: "histories", Short: "予測を試すための架空の歴史を書く (write an invented history of offices, to judge a forecast by)", Args: cobra.NoArgs,
 		Long: historiesHelp,
@@ -26,11 +27,16 @@ func (a *app) historiesCommand() *cobra.Command {
 			if seed == 0 {
 				return cli.Usage("--seed is missing: any number but 0")
 			}
+			if size <= 0 || size > 100 {
+				return cli.Usage("--size %g: more than 0, and 100 at most", size)
+			}
 			w := histories.Draw(seed)
+			w.Resize(size)
 			fmt.Fprintf(cmd.ErrOrStderr(), "架空の歴史です (invented): seed %d, %d offices, %s to %s\n", seed, len(w.Offices), w.Begin, w.End)
 			return w.Write(cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "another seed draws another world")
+	cmd.Flags().Float64Var(&size, "size", 1, "so many times as many people as the seed draws")
 	return cmd
 }

@@ -151,7 +151,11 @@ func (a *app) learnUntil(cmd *cobra.Command, s asked, q *forecast.Query, from, t
 func (a *app) queryError(err error, m *forecast.Model) error {
 	var unknown *forecast.PlaceError
 	if errors.As(err, &unknown) {
-		return cli.Usage("--office: %w; the nearest is %q", err, intake.Nearest(unknown.Given, m.Places()))
+		alike := slices.DeleteFunc(m.Places(), func(known string) bool { return len(known) != len(unknown.Given) })
+		if len(alike) == 0 {
+			alike = m.Places()
+		}
+		return cli.Usage("--office: %w; the nearest is %q", err, intake.Nearest(unknown.Given, alike))
 	}
 	return cli.Usage("%w", err)
 }

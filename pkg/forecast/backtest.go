@@ -60,7 +60,9 @@ const warmUp = 80 * 7
 // what came. Nothing that is judged was seen by what judged it. progress, if not nil, is told how many of the forecasts are done. ErrShort
 // says that the history is less than a year and a half.
 func Backtest(h *History, progress func(done, of int)) ([]Score, error) {
-	h.sort()
+	if err := h.sort(); err != nil {
+		return nil, err
+	}
 	var origins []int
 	for at := h.last - 7; at-h.first+1 >= warmUp; at -= lookEvery {
 		origins = append(origins, at)

@@ -21,7 +21,7 @@ func TestReadRefusesWithLineAndColumn(t *testing.T) {
 		"an unknown row":          {head + "visits,,,,,,,,,,\n", "line 2, column what: \"visits\" is none of"},
 		"no day":                  {head + office + "visit,,a,,,,renew,,,,1\n", "line 3, column day: is empty"},
 		"no such day":             {head + office + "visit,2026-02-30,a,,,,renew,,,,1\n", "line 3, column day: \"2026-02-30\" is not a day"},
-		"a day long ago":          {head + office + "visit,1926-02-03,a,,,,renew,,,,1\n", "line 3, column day: 1926-02-03 is not between"},
+		"a day long ago":          {head + office + "visit,1926-02-03,a,,,,renew,,,,1\n", "line 3, column day: 1926-02-03 is not a day of the years 2000 to 2199"},
 		"an office not named":     {head + office + "visit,2026-02-03,b,,,,renew,,,,1\n", "line 3, column office: \"b\" is no office"},
 		"an office named twice":   {head + office + office, "line 3, column office: \"a\" was named before"},
 		"a municipality's name":   {head + "office,,a,Sammu,,,,,,,\n", "line 2, column municipality: \"Sammu\" is not a code of five digits"},

@@ -40,7 +40,9 @@ type Model struct {
 
 // Learn learns from a history what was known at the end of a day. ErrShort says that this was not enough.
 func Learn(h *History, at civil.Date) (*Model, error) {
-	h.sort()
+	if err := h.sort(); err != nil {
+		return nil, err
+	}
 	m, err := learn(h, number(at))
 	if err != nil {
 		return nil, err
@@ -107,15 +109,11 @@ const workers = 4
 func (m *Model) learnDue(cals []calendar) error {
 	v := m.view
 	kinds := len(v.h.kinds.words)
-	weight := make([]float64, v.at-v.from+1)
-	for i := range weight {
-		weight[i] = yearWeight(i)
-	}
 	tallies := make([]*tally, (len(v.offices)+chunk-1)/chunk)
 	for i := range tallies {
 		tallies[i] = newTally(kinds)
 	}
-	if err := each(len(v.offices), func(c, o int) { v.tallyOffice(o, cals[o], weight, tallies[c]) }); err != nil {
+	if err := each(len(v.offices), func(c, o int) { v.tallyOffice(o, cals[o], tallies[c]) }); err != nil {
 		return err
 	}
 	all := newTally(kinds)
@@ -277,7 +275,7 @@ func (z *dueModel) fitShares(v *view) {
 		if !due(a) {
 			return
 		}
-		n := float64(a.count) * yearWeight(v.at-int(a.day))
+		n := float64(a.count) * halfYearWeights[v.at-int(a.day)]
 		if a.how == returned {
 			z.returned[a.kind][a.procedure] += n
 			again += n

@@ -106,7 +106,7 @@ func (z *otherModel) fitDays(v *view, came, base [][]float64, ratios []float64, 
 			if ratios[week] > math.Exp(unusual) {
 				continue
 			}
-			w := yearWeight(len(came[o]) - 1 - i)
+			w := yearWeights[len(came[o])-1-i]
 			y[class] += w * came[o][i]
 			e[class] += w * base[o][i] / z.day[class] * ratios[week]
 		}
@@ -118,7 +118,7 @@ func (z *otherModel) fitKinds(v *view, procedure int) {
 	z.kinds = make([]float64, len(v.h.kinds.words))
 	v.eachArrival(v.from, func(_ int, a arrival) {
 		if int(a.procedure) == procedure && !due(a) {
-			z.kinds[a.kind] += float64(a.count) * yearWeight(v.at-int(a.day))
+			z.kinds[a.kind] += float64(a.count) * halfYearWeights[v.at-int(a.day)]
 		}
 	})
 	scale(z.kinds, sum(z.kinds))

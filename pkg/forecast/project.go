@@ -116,7 +116,7 @@ func (p *projection) projectDue(office int, level []float64) {
 			times[i] = level[i] * z.office[office] * z.day[class]
 		}
 	}
-	v.cohorts(office, v.at+1-oldest, v.at+days-youngest, func(c cohort) {
+	v.cohorts(office, v.at+1-oldest, v.at+days-youngest, func(c *cohort) {
 		holders := 0
 		for _, m := range c.moves {
 			if int(m.day) > v.at {
@@ -145,7 +145,7 @@ func (p *projection) projectDue(office int, level []float64) {
 }
 
 // note counts the days of a cohort that lie ahead.
-func (p *projection) note(office int, c cohort, notice, holders int) {
+func (p *projection) note(office int, c *cohort, notice, holders int) {
 	for _, n := range []struct {
 		day int
 		of  [][]float32
@@ -157,7 +157,7 @@ func (p *projection) note(office int, c cohort, notice, holders int) {
 }
 
 // noticeOf returns when a cohort was or will be sent its notices.
-func (p *projection) noticeOf(c cohort) int {
+func (p *projection) noticeOf(c *cohort) int {
 	if c.notice != noDay || p.due.lag == noDay {
 		return c.notice
 	}

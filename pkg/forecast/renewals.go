@@ -211,8 +211,21 @@ func (r rates) hazard() *hazard {
 	return z
 }
 
-// yearWeight is how much a day counts that lies some days back.
-func yearWeight(back int) float64 { return math.Exp2(-float64(back) / 365) }
+// halfYearWeights is as yearWeights, for shares, which change faster than hazards.
+var halfYearWeights = func() (w [learned]float64) {
+	for i := range w {
+		w[i] = math.Exp2(-float64(i) / 182)
+	}
+	return w
+}()
+
+// yearWeights says how much a day counts that lies some days back.
+var yearWeights = func() (w [learned]float64) {
+	for i := range w {
+		w[i] = math.Exp2(-float64(i) / 365)
+	}
+	return w
+}()
 
 // tally is what one pass over the cohorts of some offices finds.
 type tally struct {
@@ -244,8 +257,8 @@ func (t *tally) add(o *tally) {
 }
 
 // tallyOffice counts who could come and who came, by the cohorts of one office.
-func (v *view) tallyOffice(office int, cal calendar, weight []float64, into *tally) {
-	v.cohorts(office, v.from-oldest, v.at-youngest, func(c cohort) {
+func (v *view) tallyOffice(office int, cal calendar, into *tally) {
+	v.cohorts(office, v.from-oldest, v.at-youngest, func(c *cohort) {
 		if c.notice != noDay && v.at-c.notice < recently {
 			if lag := c.notice - c.window; lag >= 0 && lag < noticed {
 				into.noticeLag[lag]++
@@ -256,7 +269,7 @@ func (v *view) tallyOffice(office int, cal calendar, weight []float64, into *tal
 			into.holderDays += holders * float64(max(0, min(last, c.last)-first+1))
 			for day := first; day <= last; day++ {
 				if class := cal.of(day); class != shut {
-					t.exposed[c.cell(day, class)] += holders * weight[v.at-day]
+					t.exposed[c.cell(day, class)] += holders * yearWeights[v.at-day]
 				}
 			}
 		})
@@ -270,7 +283,7 @@ func (v *view) tallyOffice(office int, cal calendar, weight []float64, into *tal
 					into.lost -= float64(m.count)
 				}
 			} else if class := cal.of(day); class != shut {
-				t.came[c.cell(day, class)] -= float64(m.count) * weight[v.at-day]
+				t.came[c.cell(day, class)] -= float64(m.count) * yearWeights[v.at-day]
 			}
 		}
 	})
@@ -287,7 +300,7 @@ func (c *cohort) cell(day int, class uint8) int {
 
 // stretches calls do for each stretch of days on which a cohort's holders may come and are as many, from the first day learned from to the
 // view's. What moves on a day counts from the next one on.
-func (v *view) stretches(c cohort, do func(first, last int, holders float64)) {
+func (v *view) stretches(c *cohort, do func(first, last int, holders float64)) {
 	first, last := max(v.from, c.last+youngest), min(v.at, c.last+oldest)
 	holders, i := 0, 0
 	for ; i < len(c.moves) && int(c.moves[i].day) < first; i++ {
@@ -310,7 +323,7 @@ func (v *view) stretches(c cohort, do func(first, last int, holders float64)) {
 
 // expectOffice adds to each day of base, from the view's first on, how many first visits of holders the hazards let expect at one office.
 func (v *view) expectOffice(office int, cal calendar, day *[dayClasses]float64, hazards []*hazard, base []float64) {
-	v.cohorts(office, v.from-oldest, v.at-youngest, func(c cohort) {
+	v.cohorts(office, v.from-oldest, v.at-youngest, func(c *cohort) {
 		z := hazards[c.kind]
 		v.stretches(c, func(first, last int, holders float64) {
 			for d := first; d <= last; d++ {

@@ -44,16 +44,38 @@ func newView(h *History, at int) *view {
 	return v
 }
 
-// sort puts the cohorts of all offices in order: by kind, last day and day.
-func (h *History) sort() {
-	inOrder := func(a, b movement) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.last, b.last), cmp.Compare(a.day, b.day))
-	}
-	for _, list := range h.cohorts {
-		if !slices.IsSortedFunc(list, inOrder) {
-			slices.SortStableFunc(list, inOrder)
+// inOrder compares two movements, by kind, last day and day.
+func inOrder(a, b movement) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.last, b.last), cmp.Compare(a.day, b.day))
+}
+
+func lettersInOrder(a, b letter) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.last, b.last), cmp.Compare(a.day, b.day))
+}
+
+// sort puts the cohorts and notices of all offices in order, which what they are read from may have done already.
+func (h *History) sort() error {
+	return each(len(h.Offices), func(_, o int) {
+		if !slices.IsSortedFunc(h.cohorts[o], inOrder) {
+			slices.SortStableFunc(h.cohorts[o], inOrder)
 		}
+		if !slices.IsSortedFunc(h.notices[o], lettersInOrder) {
+			slices.SortStableFunc(h.notices[o], lettersInOrder)
+		}
+	})
+}
+
+// joined returns the lists of some offices as one, in order.
+func joined[T any](lists [][]T, members []int, order func(a, b T) int) []T {
+	if len(members) == 1 {
+		return lists[members[0]]
 	}
+	var all []T
+	for _, m := range members {
+		all = append(all, lists[m]...)
+	}
+	slices.SortStableFunc(all, order)
+	return all
 }
 
 // cohort is the holders at one office whose certificates of one kind end on one day.
@@ -66,33 +88,39 @@ type cohort struct {
 }
 
 // cohorts calls do for each cohort of an office whose last day lies between two days.
-func (v *view) cohorts(office, from, to int, do func(cohort)) {
-	lists := make([][]movement, 0, len(v.members[office]))
-	for _, m := range v.members[office] {
-		lists = append(lists, v.h.cohorts[m])
-	}
-	list := lists[0]
-	if len(lists) > 1 {
-		list = slices.Concat(lists...)
-		slices.SortStableFunc(list, func(a, b movement) int {
-			return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.last, b.last), cmp.Compare(a.day, b.day))
-		})
-	}
-	notices := v.noticeDays(office)
+func (v *view) cohorts(office, from, to int, do func(*cohort)) {
+	list := joined(v.h.cohorts, v.members[office], inOrder)
+	letters := joined(v.h.notices, v.members[office], lettersInOrder)
 	for begin := 0; begin < len(list); {
 		first, end := list[begin], begin+1
 		for end < len(list) && list[end].kind == first.kind && list[end].last == first.last {
 			end++
 		}
 		if last := int(first.last); last >= from && last <= to {
-			c := cohort{kind: first.kind, last: last, window: windowOf(list[begin:end]), notice: noDay, moves: list[begin:end]}
-			if n, ok := notices[cohortKey{first.kind, first.last}]; ok {
-				c.notice = n.day()
-			}
-			do(c)
+			c := cohort{kind: first.kind, last: last, window: windowOf(list[begin:end]), moves: list[begin:end]}
+			c.notice, letters = v.noticeDay(letters, first)
+			do(&c)
 		}
 		begin = end
 	}
+}
+
+// noticeDay returns the mean day of the notices that a cohort was sent by the view's day, and the letters from those on.
+func (v *view) noticeDay(letters []letter, of movement) (int, []letter) {
+	for len(letters) > 0 && (letters[0].kind < of.kind || letters[0].kind == of.kind && letters[0].last < of.last) {
+		letters = letters[1:]
+	}
+	sum, n := 0, 0
+	for _, l := range letters {
+		if l.kind != of.kind || l.last != of.last || int(l.day) > v.at {
+			break
+		}
+		sum, n = sum+int(l.day)*int(l.count), n+int(l.count)
+	}
+	if n == 0 {
+		return noDay, letters
+	}
+	return sum / n, letters
 }
 
 // usualWindow is how long before the last day a window opens where the history does not say.
@@ -105,31 +133,6 @@ func windowOf(moves []movement) int {
 		}
 	}
 	return int(moves[0].last) - usualWindow
-}
-
-type cohortKey struct {
-	kind uint8
-	last int32
-}
-
-// mean is a running mean of days.
-type mean struct{ sum, n int }
-
-func (m mean) day() int { return m.sum / m.n }
-
-// noticeDays returns the mean day of the notices of each cohort that was sent any by the view's day.
-func (v *view) noticeDays(office int) map[cohortKey]mean {
-	days := map[cohortKey]mean{}
-	for _, m := range v.members[office] {
-		for _, l := range v.h.notices[m] {
-			if int(l.day) <= v.at {
-				key := cohortKey{l.kind, l.last}
-				n := days[key]
-				days[key] = mean{n.sum + int(l.day)*int(l.count), n.n + int(l.count)}
-			}
-		}
-	}
-	return days
 }
 
 // Ages are days from the last day (0) on; before it they are negative. Who comes within them comes because of it.

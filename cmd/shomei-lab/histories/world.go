@@ -98,6 +98,13 @@ func Draw(seed uint64) *World {
 	return w
 }
 
+// Resize makes every office so many times as large.
+func (w *World) Resize(times float64) {
+	for i := range w.Offices {
+		w.Offices[i].Holders *= times
+	}
+}
+
 func between(dice *rand.Rand, low, high float64) float64 { return low + (high-low)*dice.Float64() }
 
 // spread draws between two positive numbers, small ones as often as large ones.
