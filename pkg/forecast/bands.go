@@ -201,11 +201,8 @@ const (
 	looks     = 20
 )
 
-// calibrate learns the bands of a model from what would have been forecast before its day, from a part of the offices if there are many.
-func (m *Model) calibrate() (*bands, error) {
-	p := newPast(m.view.h.sample(m.view.at))
-	return p.bands(m.view.at)
-}
+// calibrate learns bands from what would have been forecast before a day, from a part of the offices if there are many.
+func calibrate(h *History, at int) (*bands, error) { return newPast(h.sample()).bands(at) }
 
 // bands learns from all errors that were known at the end of a day.
 func (p *past) bands(at int) (*bands, error) {
@@ -389,8 +386,8 @@ func quantilesOf(x []float64) (q [3]float64) {
 // sampled is from how many offices errors are learned.
 const sampled = 60
 
-// sample returns a history of every nth office, and of those they were merged into or from, without what came after a day.
-func (h *History) sample(at int) *History {
+// sample returns a history of every nth office.
+func (h *History) sample() *History {
 	if len(h.Offices) <= sampled {
 		return h
 	}

@@ -43,12 +43,16 @@ func Learn(h *History, at civil.Date) (*Model, error) {
 	if err := h.sort(); err != nil {
 		return nil, err
 	}
-	m, err := learn(h, number(at))
-	if err != nil {
+	var m *Model
+	var b *bands
+	var group errgroup.Group
+	group.Go(func() (err error) { m, err = learn(h, number(at)); return err })
+	group.Go(func() (err error) { b, err = calibrate(h, number(at)); return err })
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	m.bands, err = m.calibrate()
-	return m, err
+	m.bands = b
+	return m, nil
 }
 
 // learn learns everything but the bands.
@@ -58,15 +62,14 @@ func learn(h *History, at int) (*Model, error) {
 	}
 	m := &Model{view: newView(h, at)}
 	cals := m.view.calendars(m.view.from, at, Plan{})
-	if err := m.learnDue(cals); err != nil {
-		return nil, err
-	}
+	var group errgroup.Group
+	group.Go(func() error { return m.learnDue(cals) })
 	counts := m.view.counts(m.view.from, at)
 	m.others = make([]*otherModel, len(h.procedures.words))
 	for p := range m.others {
-		m.others[p] = m.learnOther(p, counts[1+p], cals)
+		group.Go(func() error { m.others[p] = m.learnOther(p, counts[1+p], cals); return nil })
 	}
-	return m, nil
+	return m, group.Wait()
 }
 
 // dueModel forecasts the visits that a last day announces.
