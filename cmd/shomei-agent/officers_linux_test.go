@@ -6,12 +6,15 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -35,10 +38,15 @@ type officers struct {
 	operator hub.Operator
 	at       [2]*counter
 	console  *httptest.Server
+	// certificate is for the console and for the counter's host name.
+	certificate tls.Certificate
 }
 
 // consoleName is the console's host, which browsers find on this machine, and the relying party of its passkeys.
 const consoleName = "console.localhost"
+
+// hostName is a counter's host name, for other machines.
+const hostName = "madoguchi.localhost"
 
 func openOffice(t *testing.T) *officers {
 	t.Helper()
@@ -55,13 +63,40 @@ func openOffice(t *testing.T) *officers {
 	})
 	o.operator, err = o.hub.By("0042")
 	o.must(err)
+	o.makeCertificate()
 	for i := range o.at {
-		bundle, err := o.hub.TryOut(t.Context(), testOffice, fmt.Sprintf("%s-%d", testOffice, i+1))
-		o.must(err)
-		o.at[i] = startCounter(t, bundle)
+		o.at[i] = startCounter(t, o.bundle(i))
 	}
 	o.openConsole()
 	return o
+}
+
+// bundle enrols one of the office's counters.
+func (o *officers) bundle(i int) string {
+	bundle, err := o.hub.TryOut(o.t.Context(), testOffice, fmt.Sprintf("%s-%d", testOffice, i+1))
+	o.must(err)
+	return bundle
+}
+
+// makeCertificate makes one that signs itself.
+func (o *officers) makeCertificate() {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	o.must(err)
+	made := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{consoleName, hostName}, NotAfter: time.Now().AddDate(1, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, made, made, key.Public(), key)
+	o.must(err)
+	o.certificate = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// certificateFiles writes the certificate and its key.
+func (o *officers) certificateFiles() (certificate, key string) {
+	dir := o.t.TempDir()
+	private, err := x509.MarshalPKCS8PrivateKey(o.certificate.PrivateKey)
+	o.must(err)
+	for name, block := range map[string]*pem.Block{"c.pem": {Type: "CERTIFICATE", Bytes: o.certificate.Certificate[0]}, "k.pem": {Type: "PRIVATE KEY", Bytes: private}} {
+		o.must(os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600))
+	}
+	return filepath.Join(dir, "c.pem"), filepath.Join(dir, "k.pem")
 }
 
 // openConsole serves the console by TLS, with a certificate of its own.
@@ -71,13 +106,8 @@ func (o *officers) openConsole() {
 		SignIn: o.hub.SignInAt(consoleName, nil),
 	})
 	o.must(err)
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	o.must(err)
-	made := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{consoleName}, NotAfter: time.Now().AddDate(1, 0, 0)}
-	der, err := x509.CreateCertificate(rand.Reader, made, made, key.Public(), key)
-	o.must(err)
 	o.console = httptest.NewUnstartedServer(pages.Handler())
-	o.console.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	o.console.TLS = &tls.Config{Certificates: []tls.Certificate{o.certificate}}
 	o.console.StartTLS()
 	o.t.Cleanup(o.console.Close)
 }
@@ -94,8 +124,10 @@ type seat struct {
 	*pagetest.Browser
 	t       *testing.T
 	counter *counter
-	// console is where the console's pages are.
-	console string
+	// pages is where the counter's pages are, and console where the console's.
+	pages, console string
+	// card is what is typed where the card reader is far; empty: it reads the card.
+	card    string
 	loseKey func()
 }
 
@@ -103,7 +135,7 @@ func (o *officers) sit(at int) *seat {
 	o.t.Helper()
 	_, port, _ := strings.Cut(o.console.Listener.Addr().String(), ":")
 	s := &seat{
-		Browser: pagetest.Open(o.t, 1280, 900, o.console.Certificate()), t: o.t, counter: o.at[at], console: "https://" + net.JoinHostPort(consoleName, port),
+		Browser: pagetest.Open(o.t, 1280, 900, o.console.Certificate()), t: o.t, counter: o.at[at], pages: o.at[at].url, console: "https://" + net.JoinHostPort(consoleName, port),
 	}
 	s.loseKey = s.PlugIn(o.t)
 	return s
@@ -136,7 +168,7 @@ func (s *seat) signInAtConsole(says string) {
 // open opens a page and waits for what is to be on it.
 func (s *seat) open(path, selector string) {
 	s.t.Helper()
-	s.Visit(s.t, s.counter.url+path, chromedp.WaitVisible(chromedp.CSS(selector)))
+	s.Visit(s.t, s.pages+path, chromedp.WaitVisible(chromedp.CSS(selector)))
 }
 
 func (s *seat) click(selector string) {
@@ -386,6 +418,9 @@ func (o *officers) applyAs(clerk *seat, code, special string) {
 		"resident_code": code, "name": "証明　花子", "birth_date": born, "sex": "2", "address": "千葉県山武市殿台296番地",
 		"municipality": testOffice[:5],
 	})
+	if clerk.card != "" {
+		clerk.fill(map[string]string{"card": clerk.card})
+	}
 	if special != "" {
 		clerk.fill(map[string]string{"special_circumstances": special})
 	}

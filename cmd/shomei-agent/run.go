@@ -29,6 +29,7 @@ import (
 
 type runFlags struct {
 	bundle, listen, store, reader, virtual string
+	office                                 officeFlags
 	log                                    ops.LogConfig
 }
 
@@ -40,6 +41,10 @@ func runCommand(lang *language) *cobra.Command {
 		Long: `Runs a counter: its pages and their JSON twins on loopback, the link to the hub, the work on cards.
 
   --bundle DIR           the folder that the hub made when the counter was enrolled (counter.toml and keys).
+  --office-listen HOST:PORT --certificate FILE --certificate-key FILE
+                         serve the pages to other machines of the office too, by TLS, under the host name that the counter was
+                         enrolled with (shomei counter enrol --host-name), to officers who sign in with a passkey. Cards, PINs, the
+                         resident's screen, the hand-over and the API stay on this machine. Files that are replaced are read anew.
   --virtual-reader DIR   instead of the machine's PC/SC service an own pcscd with cards in software in DIR
                          (needs root; for demonstrations and stories).
 
@@ -50,6 +55,7 @@ Ctrl-C stops in order; what was received is kept in the store and goes up with t
 	}
 	cmd.Flags().StringVar(&f.bundle, "bundle", "", "端末のフォルダー (folder of the counter's bundle)")
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "画面の HOST:PORT、ループバックのみ (address of the pages, loopback only)")
+	f.office.bind(cmd.Flags())
 	cmd.Flags().StringVar(&f.store, "store", "", "端末の記録のファイル (the counter's store; default: counter.db in the bundle)")
 	cmd.Flags().StringVar(&f.reader, "reader", "", "リーダーの名前 (name of the reader; empty: the one with a card)")
 	cmd.Flags().StringVar(&f.virtual, "virtual-reader", "", "仮想リーダーのディレクトリ (directory of a virtual reader)")
@@ -69,6 +75,9 @@ type station struct {
 	desk    *desk.Desk
 	health  *ops.Health
 	logger  *slog.Logger
+	// office is where other machines of the office come in, and officePages what they get; nil: none may.
+	office      net.Listener
+	officePages http.Handler
 }
 
 func runCounter(cmd *cobra.Command, lang *language, f runFlags) (err error) {
@@ -89,6 +98,12 @@ func runCounter(cmd *cobra.Command, lang *language, f runFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.office, err = f.office.open(s.bundle, logger); err != nil {
+		return err
+	}
+	if s.office != nil {
+		defer s.office.Close()
+	}
 	if s.bundle.OldCardKey != "" {
 		logger.Warn("the bundle names a master key of cards, which no counter needs any more: enrol the counter again into the same folder, and delete the file",
 			"file", filepath.Join(f.bundle, s.bundle.OldCardKey))
@@ -104,6 +119,9 @@ func runCounter(cmd *cobra.Command, lang *language, f runFlags) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	fmt.Fprintf(cmd.OutOrStdout(), "http://%s/\n", byName(listeners[0].Addr()))
 	fmt.Fprintf(cmd.OutOrStdout(), lang.say("端末 %s の画面です。Ctrl-C で終わります。\n", "Pages of counter %s. Ctrl-C ends.\n"), s.bundle.Counter)
+	if s.office != nil {
+		fmt.Fprintf(cmd.OutOrStdout(), lang.say("役所の他の端末からは %s で開けます。\n", "Other machines of the office open %s\n"), f.office.url(s.bundle, s.office))
+	}
 	return s.run(cmd.Context(), listeners)
 }
 
@@ -136,7 +154,7 @@ func listenLoopback(address string) ([]net.Listener, error) {
 		return nil, fmt.Errorf("%w: --listen: %w", errUsage, err)
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("%w: --listen %s is not a loopback address: pages without sign-in stay on this machine", errUsage, address)
+		return nil, fmt.Errorf("%w: --listen %s is not a loopback address: pages without sign-in stay on this machine; other machines of the office come in by --office-listen", errUsage, address)
 	}
 	const tries = 10 // a port that the system chose may be somebody's by the other family
 	for range tries {
@@ -222,6 +240,9 @@ func (s *station) open(f runFlags, secrets counterlink.Secrets, tray *desk.Tray)
 	})
 	if err == nil {
 		err = s.desk.OfferSoft()
+	}
+	if err == nil && s.office != nil {
+		s.officePages, err = s.desk.OfficeHandler(s.bundle.HostName)
 	}
 	if err != nil {
 		return errors.Join(err, s.close())
@@ -349,6 +370,9 @@ func (s *station) run(ctx context.Context, listeners []net.Listener) error {
 				pages, ctx := errgroup.WithContext(ctx)
 				for _, l := range listeners {
 					pages.Go(func() error { return httpd.Serve(ctx, ctx, l, mux) })
+				}
+				if s.office != nil {
+					pages.Go(func() error { return httpd.Serve(ctx, ctx, s.office, s.officePages) })
 				}
 				return pages.Wait()
 			},

@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -84,10 +85,12 @@ func (w testWriter) Write(line []byte) (int, error) {
 
 // counter is shomei-agent run in a process of its own.
 type counter struct {
-	t     *testing.T
-	url   string
-	cmd   *exec.Cmd
-	cards string
+	t   *testing.T
+	url string
+	// office is where other machines of the office find the pages.
+	office string
+	cmd    *exec.Cmd
+	cards  string
 	// said is all it wrote to standard output and standard error.
 	mu   sync.Mutex
 	said bytes.Buffer
@@ -105,21 +108,21 @@ func (c *counter) log() string {
 	return c.said.String()
 }
 
-func startCounter(t *testing.T, bundle string) *counter {
+func startCounter(t *testing.T, bundle string, more ...string) *counter {
 	t.Helper()
 	cards, err := os.MkdirTemp("", "vr") // a socket's name must be short
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(cards) })
-	return startCounterWith(t, bundle, cards)
+	return startCounterWith(t, bundle, cards, more...)
 }
 
 // startCounterWith starts one whose cards lie in a folder.
-func startCounterWith(t *testing.T, bundle, cards string) *counter {
+func startCounterWith(t *testing.T, bundle, cards string, more ...string) *counter {
 	t.Helper()
 	c := &counter{t: t, cards: cards}
-	c.cmd = exec.Command(os.Args[0], "run", "--bundle", bundle, "--virtual-reader", cards)
+	c.cmd = exec.Command(os.Args[0], append([]string{"run", "--bundle", bundle, "--virtual-reader", cards}, more...)...)
 	c.cmd.Env = append(os.Environ(), "SHOMEI_AGENT_MAIN=1")
 	c.cmd.Stderr = c
 	out, err := c.cmd.StdoutPipe()
@@ -136,8 +139,21 @@ func startCounterWith(t *testing.T, bundle, cards string) *counter {
 		t.Fatalf("the counter did not say its address: %v\n%s", err, c.log())
 	}
 	c.url = strings.TrimRight(address, "/\n")
+	if slices.Contains(more, "--office-listen") {
+		c.office = officeAddress(lines)
+	}
 	go func() { _, _ = io.Copy(io.Discard, lines) }()
 	return c
+}
+
+// officeAddress reads on to the line that names it.
+func officeAddress(lines *bufio.Reader) string {
+	for {
+		line, err := lines.ReadString('\n')
+		if at := regexp.MustCompile(`https://[^/ ]+`).FindString(line); at != "" || err != nil {
+			return at
+		}
+	}
 }
 
 // stop ends it as Ctrl-C would, and returns its exit code.

@@ -47,6 +47,9 @@ type signInConfig struct {
 	// Certificate and Key are files in PEM for that name; what replaces them is shown from then on.
 	Certificate string `toml:"certificate"`
 	Key         string `toml:"key"`
+	// Passwords is the file with the officers' password accounts, which the console makes; empty: there are none. They count at offices
+	// that allow them (shomei officer passwords).
+	Passwords string `toml:"passwords"`
 	// OIDC lets people sign in to look with an account at an identity provider; without an issuer they can't.
 	OIDC oidcConfig `toml:"oidc"`
 }
@@ -73,9 +76,18 @@ type groupConfig struct {
 	Areas []string `toml:"areas"`
 }
 
+// url returns where the console is reached that listens at an address.
+func (s signInConfig) url(at string) string {
+	if s.Name == "" {
+		return "http://" + at + "/"
+	}
+	_, port, _ := net.SplitHostPort(at) // an address that is listened on
+	return "https://" + net.JoinHostPort(s.Name, port) + "/"
+}
+
 func (s signInConfig) check() error {
 	switch {
-	case s.Name == "" && s.Certificate == "" && s.Key == "" && s.OIDC.Issuer == "":
+	case s.Name == "" && s.Certificate == "" && s.Key == "" && s.OIDC.Issuer == "" && s.Passwords == "":
 		return nil
 	case s.Name == "" || net.ParseIP(s.Name) != nil || strings.ContainsAny(s.Name, ":/ "):
 		return fmt.Errorf("%w: name of [sign_in] %q is no host name: passkeys belong to one, and an IP address can't be one", ops.ErrConfig, s.Name)

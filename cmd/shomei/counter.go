@@ -44,15 +44,21 @@ Enrols a counter at an office and makes its bundle in DIR. Move the folder to th
 shomei-agent run --bundle DIR there. The secret keys are in this folder only, the hub has none of them. Called again
 with the same DIR, it makes the bundle anew with the same keys.
 
+  --host-name  この端末の画面を、役所の他の端末から TLS で使うときのホスト名。同じ DIR でもう一度呼ぶと変えられます。
+               The name under which other machines of the office reach the pages, by TLS (shomei-agent run --office-listen). Call it
+               again with the same DIR to change it; passkeys of the former name count no more.
   --role   counter 窓口, factory カード工場, register 住民基本台帳, telephone 電話受付, operator 認証局の運用`
 
 func (a *app) enrolCommand() *cobra.Command {
-	var officer, dir string
+	var officer, dir, host string
 	var e hub.Enrolment
 	cmd := &cobra.Command{
 		Use: "enrol OFFICE --out DIR", Short: "窓口端末を登録する (enrol a counter and make its bundle)", Long: enrolHelp, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e.Office = args[0]
+			if cmd.Flags().Changed("host-name") {
+				e.HostName = &host
+			}
 			orders, done, err := a.orders(cmd, officer)
 			if err != nil {
 				return err
@@ -79,6 +85,7 @@ func (a *app) enrolCommand() *cobra.Command {
 	flags.StringVar(&e.Counter, "counter", "", "端末の名前。なければ次の番号 (its id; default: the office's next)")
 	flags.StringVar(&e.Code, "code", "", "証明書に載る9文字の番号。なければ次の番号 (counter id in certificates; default: the municipality's next)")
 	flags.StringVar(&e.Hub, "hub", "", "端末からつなぐ場所、tls://HOST:PORT (where the counter reaches the hub; default: where it listens)")
+	flags.StringVar(&host, "host-name", "", "役所の他の端末から画面を使うときのホスト名。空なら使わない (host name for other machines of the office; \"\": none)")
 	officerFlag(cmd, &officer, itself)
 	_ = cmd.MarkFlagRequired("out") // defined above
 	return cmd
@@ -172,6 +179,7 @@ type counterLine struct {
 	Office  string `json:"office"`
 	Role    string `json:"role"`
 	Code    string `json:"code,omitempty"`
+	Host    string `json:"host_name,omitempty"`
 	*counterlink.Seen
 }
 
@@ -191,7 +199,7 @@ func (a *app) listCountersCommand() *cobra.Command {
 			}
 			var lines []counterLine
 			for _, c := range h.Directory.Counters() {
-				lines = append(lines, counterLine{c.ID, c.Office, c.Role, c.Code, seen[c.ID]})
+				lines = append(lines, counterLine{c.ID, c.Office, c.Role, c.Code, c.HostName, seen[c.ID]})
 			}
 			return printCounters(cmd.OutOrStdout(), lines, asJSON)
 		},
@@ -224,9 +232,9 @@ func printCounters(out io.Writer, lines []counterLine, asJSON bool) error {
 	}
 	t := table.NewWriter()
 	t.SetOutputMirror(out)
-	t.AppendHeader(table.Row{"counter", "office", "role", "code", "link", "heard", "version", "claims", "commands"})
+	t.AppendHeader(table.Row{"counter", "office", "role", "code", "host name", "link", "heard", "version", "claims", "commands"})
 	for _, c := range lines {
-		row := table.Row{c.Counter, c.Office, c.Role, c.Code}
+		row := table.Row{c.Counter, c.Office, c.Role, c.Code, c.Host}
 		if c.Seen != nil {
 			row = append(row, c.Link, tokyo(c.Heard), c.Version, c.Claims, c.Commands)
 		}

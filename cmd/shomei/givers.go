@@ -36,17 +36,17 @@ var commandsOf = map[giver][]string{
 	anybody: {
 		"approval", "authority", "cards", "completion", "completion bash", "completion fish", "completion powershell", "completion zsh", "context", "context add",
 		"context list", "context remove", "context select", "counter", "crashpoints", "ddl", "engine", "feed", "help", "keys", "keys change", "nats",
-		"office", "officer", "operators", "person", "person export", "quarantine", "report", "residents", "roles", "rules", "rules apply", "rules list",
+		"office", "officer", "operators", "person", "person export", "quarantine", "query", "report", "residents", "roles", "rules", "rules apply", "rules list",
 		"rules open", "rules validity", "rules window", "story", "version",
 	},
 	folder: {
-		"all", "forecast", "forecast backtest", "forecast history", "forecast visits", "forecast what-if", "fsck", "keys change authority", "keys change master", "keys change nats", "keys change writer", "keys list", "keys root",
-		"keys seal", "keys unseal", "log repair", "nats init", "rebuild", "state", "up",
+		"all", "forecast", "forecast backtest", "forecast history", "forecast visits", "forecast what-if", "fsck", "keys change authority",
+		"keys change master", "keys change nats", "keys change writer", "keys list", "keys root", "keys seal", "keys unseal", "log repair", "nats init", "rebuild", "state", "up",
 	},
 	operators: {
 		"access", "access report", "approval list", "approval show", "authority found", "cards roll", "counter enrol", "counter list", "counter renew",
 		"counter retire", "feed enrol", "feed list", "feed retire", "log", "office define", "office list", "office show", "officer enrol",
-		"officer four-eyes", "officer invite", "officer list", "officer passkeys", "officer require", "officer retire", "operators list",
+		"officer four-eyes", "officer invite", "officer list", "officer passkeys", "officer passwords", "officer require", "officer retire", "operators list",
 		"quarantine list", "quarantine resolve", "report change", "report loss",
 	},
 	rooted:       {"operators enrol", "operators retire"},

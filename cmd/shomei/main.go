@@ -32,7 +32,7 @@ type app struct {
 // root is the whole command line.
 func (a *app) root() *cobra.Command {
 	root := a.Root("shomei", "証明 — カードに載る電子証明書の一生 (certificates on smart cards, from the municipal counter to expiry)",
-		a.allCommand(), a.upCommand(), cli.Engine(), a.logCommand(), a.stateCommand(), a.forecastCommand(), a.rebuildCommand(), a.fsckCommand(),
+		a.allCommand(), a.upCommand(), cli.Engine(), a.logCommand(), a.stateCommand(), a.forecastCommand(), a.queryCommand(), a.rebuildCommand(), a.fsckCommand(),
 		a.ddlCommand(), a.rulesCommand(), a.officeCommand(), a.officerCommand(), a.counterCommand(), a.authorityCommand(), a.rolesCommand(), a.cardsCommand(), a.eraseCommand(),
 		a.reportCommand(), a.residentsCommand(), a.feedCommand(), a.quarantineCommand(), storyCommand(), crashpointsCommand(), a.versionCommand(), a.natsCommand(),
 		a.operatorsCommand(), a.contextCommand(), a.keysCommand(), a.accessCommand(), a.personCommand(), a.approvalCommand())

@@ -30,11 +30,11 @@ can only retire. Officers are codes; a name, given by --name-stdin, is sealed.`
 // officerCommand says who the officers of an office are, until it has an administrator.
 func (a *app) officerCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "officer enrol|invite|list|passkeys|retire|require|four-eyes", Short: "窓口の職員 (officers of an office: enrol, invite, list, retire; what the office demands)",
+		Use: "officer enrol|invite|list|passkeys|retire|require|four-eyes|passwords", Short: "窓口の職員 (officers of an office: enrol, invite, list, retire; what the office demands)",
 		Long: officerHelp, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.enrolOfficerCommand(), a.inviteCommand(), a.listOfficersCommand(), a.passkeysCommand(), a.retireOfficerCommand(), a.requireCommand(),
-		a.fourEyesCommand())
+		a.fourEyesCommand(), a.passwordsCommand())
 	return cmd
 }
 
@@ -188,6 +188,9 @@ func (a *app) printOfficers(out io.Writer, office officer.Office, lines []office
 		t.AppendRow(table.Row{o.Officer, words(o.Roles), strings.Join(o.Offices, " "), o.From, o.Until, strings.Join(o.Areas, " "), o.Passkeys, state})
 	}
 	t.Render()
+	if office.Passwords() {
+		fmt.Fprintln(out, a.Say("集計画面でパスワードを認めています。", "Passwords are allowed at the console."))
+	}
 	if from := office.Required(); from.IsZero() {
 		fmt.Fprintln(out, a.Say("署名は求めていません。", "Signatures are not required."))
 	} else {
@@ -265,6 +268,32 @@ func (a *app) fourEyesCommand() *cobra.Command {
 	cmd.Flags().StringArrayVar(&acts, "act", nil, "手続き。何度でも。shomei roles が示します (act; may be repeated; shomei roles lists them)")
 	cmd.Flags().StringVar(&from, "from", "", "最初の日 (first day)")
 	_ = cmd.MarkFlagRequired("from") // defined above
+	officerFlag(cmd, &by, itself)
+	return cmd
+}
+
+const passwordsHelp = `集計画面でのパスワードを、この役所の職員に認めます。--forbid で認めなくなり、設定済みのものもすぐに使えなくなります。
+パスワードでは見ることだけができます。職員は招待の番号で、集計画面の /password に自分で設定します。管理者のいる役所では、認めるのは管理者です。
+
+Lets officers of an office have passwords for the console; with --forbid no longer, and those that are set stop at once. A password opens
+pages to look at and nothing else. Officers set their own at the console's /password with an invitation's code. Where an office is
+administered, its administrators allow them at a counter, and the centre can only forbid them.`
+
+func (a *app) passwordsCommand() *cobra.Command {
+	var by string
+	var forbid bool
+	cmd := &cobra.Command{
+		Use: "passwords OFFICE [--forbid]", Short: "集計画面のパスワードを認める、認めない (let officers have passwords for the console, or no longer)",
+		Long: passwordsHelp, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			done := a.Say("%s の職員に、集計画面のパスワードを認めました。\n", "Officers of %s may have passwords for the console.\n")
+			if forbid {
+				done = a.Say("%s の職員に、集計画面のパスワードを認めません。\n", "Officers of %s have no passwords for the console.\n")
+			}
+			return a.order(cmd, by, func(orders hub.Operator) error { return orders.AllowPasswords(cmd.Context(), args[0], !forbid) }, done, args[0])
+		},
+	}
+	cmd.Flags().BoolVar(&forbid, "forbid", false, "認めない (allow none, at once)")
 	officerFlag(cmd, &by, itself)
 	return cmd
 }

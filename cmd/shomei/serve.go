@@ -11,8 +11,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"shomei/cmd/shomei/hub"
+	"shomei/pkg/httpd"
 	"shomei/pkg/ops"
 	"shomei/pkg/page"
+	"shomei/pkg/signin"
 	"shomei/services/console"
 )
 
@@ -92,10 +94,16 @@ func servePages(h *hub.Hub, at string, by signInConfig) (string, error) {
 	}
 	c := console.Config{
 		Warehouse: h.Warehouse, Look: h.HistoryShown, Clock: h.Clock.Now, Logger: h.Logger, Behind: h.Projector.Lag,
-		Hosts: page.ThisMachine,
+		Hosts: page.ThisMachine, Invented: h.Clock.Simulated(),
 	}
 	if by.Name != "" {
 		c.SignIn, c.Hosts = h.SignInAt(by.Name, by.OIDC.accounts()), []string{by.Name}
+		if by.Passwords != "" {
+			var err error
+			if c.SignIn.Passwords, err = signin.OpenPasswords(by.Passwords, h.Clock.Now); err != nil {
+				return "", fmt.Errorf("%w: passwords of [sign_in]: %w", ops.ErrConfig, err)
+			}
+		}
 	}
 	pages, err := console.New(c)
 	if err != nil {
@@ -107,7 +115,10 @@ func servePages(h *hub.Hub, at string, by signInConfig) (string, error) {
 	if by.Name == "" {
 		return h.Serve(at, mux)
 	}
-	listener, err := by.listen(at, h.Logger)
+	listener, err := httpd.ListenTLS(at, httpd.Site{Name: by.Name, Certificate: by.Certificate, Key: by.Key, Logger: h.Logger})
+	if errors.Is(err, httpd.ErrCertificate) {
+		err = fmt.Errorf("%w: [sign_in]: %w", ops.ErrConfig, err)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -307,7 +307,7 @@ func (a *app) forecastCommand() *cobra.Command {
 			}
 			q.Extent.Place = warehouse.ParsePlace(place)
 			if err := h.Warehouse.Known(cmd.Context(), q.Extent); err != nil {
-				if unknown := (*warehouse.UnknownPlaceError)(nil); errors.As(err, &unknown) {
+				if unknown := (*warehouse.UnknownError)(nil); errors.As(err, &unknown) {
 					return cli.Usage("--office: %w", err)
 				}
 				return err

@@ -58,6 +58,8 @@ type Bundle struct {
 	// OldCardKey names a file with a master key of cards, in bundles from before 2026-11-28. It is not read; the file
 	// is to be deleted.
 	OldCardKey string `toml:"card_key_file,omitempty"`
+	// HostName is the name under which the counter serves its pages to other machines of its office; empty: to its own only.
+	HostName string `toml:"host_name,omitempty"`
 	// Clock is the file of the hub's settable clock; empty: the system clock.
 	Clock string `toml:"clock,omitempty"`
 	// Demonstration are the officers of a demonstration, as whom the counter signs by itself: the first acts, the next approves what

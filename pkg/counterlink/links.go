@@ -24,6 +24,8 @@ type Enrolment struct {
 	SealKey   []byte
 	// Role is counter, factory, register, telephone or operator.
 	Role string
+	// HostName is the name under which it serves its pages to its office; empty: to its own machine only.
+	HostName string
 	// Since is when the counter was first enrolled with this key.
 	Since time.Time
 }

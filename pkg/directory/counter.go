@@ -22,6 +22,8 @@ type Counter struct {
 	Role string
 	// Code is the nine-character counter id of certificate subjects (profile.md 2).
 	Code string
+	// HostName is the name under which it serves its pages to its office; empty: to its own machine only.
+	HostName string
 	// Since is when it was first enrolled with this key.
 	Since time.Time
 }
@@ -50,7 +52,7 @@ func (d *Directory) enrol(office string, b *events.CounterEnrolled, at moment) {
 		return
 	}
 	d.counters[b.Counter] = append(d.counters[b.Counter], enrolment{from: at, Counter: Counter{
-		ID: b.Counter, Office: office, PublicKey: b.PublicKey, SealKey: b.SealKey, Role: b.Role, Code: b.CounterCode,
+		ID: b.Counter, Office: office, PublicKey: b.PublicKey, SealKey: b.SealKey, Role: b.Role, Code: b.CounterCode, HostName: b.HostName,
 		Since: time.UnixMilli(at.ms),
 	}})
 	d.order(b.Counter)

@@ -114,6 +114,7 @@ var rights = map[string]right{
 	"PasskeyRetired":      {events.KindOffice, []Role{RoleOperator, RoleRA}},
 	"SignaturesRequired":  {events.KindOffice, []Role{RoleOperator, RoleRA}},
 	"FourEyesDefined":     {events.KindOffice, []Role{RoleOperator, RoleRA}},
+	"PasswordsAllowed":    {events.KindOffice, []Role{RoleOperator, RoleRA}},
 	"SignInRefused":       {events.KindOffice, []Role{RoleRA}},
 	"OfficerClaimRefused": {events.KindOffice, []Role{RoleRA}},
 

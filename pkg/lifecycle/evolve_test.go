@@ -453,7 +453,7 @@ func TestWhatEachEventChanges(t *testing.T) {
 var elsewhere = []string{
 	"CardClaimed", "CardRetired", "CardOpened", "CardKeyMade", "CardKeyOrdered", "MasterKeyChanged", "ProgramUserRevoked", "OfficeDefined", "CounterEnrolled", "CounterRetired", "CounterHeadAdopted",
 	"LogOpened", "GenerationActivated", "BlockLeased", "CrlPublished", "CertificateFound", "RevocationFound", "FoundCertificateRevoked", "VaultRecorded", "WriterEnrolled", "WriterRetired", "RecordOpened", "DisclosureAsked", "DisclosureReleased",
-	"FactQuarantined", "QuarantineResolved", "ClaimHeld", "OfficerEnrolled", "OfficerRetired", "OfficerInvited", "PasskeyEnrolled", "PasskeyRetired", "SignaturesRequired", "FourEyesDefined",
+	"FactQuarantined", "QuarantineResolved", "ClaimHeld", "OfficerEnrolled", "OfficerRetired", "OfficerInvited", "PasskeyEnrolled", "PasskeyRetired", "SignaturesRequired", "FourEyesDefined", "PasswordsAllowed",
 	"SignInRefused", "OfficerClaimRefused", "ApprovalAsked", "ApprovalGiven", "ApprovalRefused", "ApprovalWithdrawn", "ApprovalLapsed", "OrderAsked", "OrderApproved", "OrderRefused", "OrderWithdrawn", "OrderLapsed", "OrderCarriedOut", "FeedReaderEnrolled", "FeedReaderRetired",
 }
 

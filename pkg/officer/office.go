@@ -76,7 +76,9 @@ type Passkey struct {
 	Credential   []byte
 	PublicKey    []byte // a COSE_Key
 	RelyingParty string
-	Software     bool
+	// CounterHost: RelyingParty is the host name of a counter.
+	CounterHost bool
+	Software    bool
 	// CodeSHA256 is that of the invitation by which it was enrolled.
 	CodeSHA256 []byte
 	// From and Until bound the time in which it is believed; a zero Until has not come.
@@ -128,15 +130,15 @@ func (o Officer) HasKey() bool {
 // signed before.
 func (o Officer) HadKey() bool { return len(o.Passkeys) > 0 }
 
-// Invitation returns the invitation by which the officer can enrol a passkey at a relying party: the newest, unless it has ended
-// or was used: once at counters, and once at one other site. The error is NoInvitation.
-func (o Officer) Invitation(relyingParty string, at time.Time) (Invitation, error) {
+// Invitation returns the invitation by which the officer can enrol a passkey at a kind of site: the newest, unless it has ended or
+// was used there already. The error is NoInvitation.
+func (o Officer) Invitation(kind SiteKind, at time.Time) (Invitation, error) {
 	if len(o.Invitations) == 0 {
 		return Invitation{}, NoInvitation
 	}
 	newest := o.Invitations[len(o.Invitations)-1]
 	used := slices.ContainsFunc(o.Passkeys, func(k Passkey) bool {
-		return (k.RelyingParty == Counters) == (relyingParty == Counters) && bytes.Equal(k.CodeSHA256, newest.CodeSHA256)
+		return k.Site() == kind && bytes.Equal(k.CodeSHA256, newest.CodeSHA256)
 	})
 	if used || !at.Before(newest.Until) {
 		return Invitation{}, NoInvitation
@@ -221,7 +223,7 @@ func (h *History) Reaches(office string) bool {
 func IsAbout(body events.Body) bool {
 	switch body.(type) {
 	case *events.OfficerEnrolled, *events.OfficerRetired, *events.OfficerInvited, *events.PasskeyEnrolled, *events.PasskeyRetired,
-		*events.SignaturesRequired, *events.FourEyesDefined:
+		*events.SignaturesRequired, *events.FourEyesDefined, *events.PasswordsAllowed:
 		return true
 	}
 	return false
@@ -275,6 +277,8 @@ type Office struct {
 	officers map[string]*Officer
 	required civil.Date
 	fourEyes []fourEyes
+	// passwords: officers may sign in to the console with one.
+	passwords bool
 }
 
 type fourEyes struct {
@@ -310,6 +314,9 @@ func (o Office) Standing(code string) (Officer, error) {
 
 // Required returns the first day on which officers must sign; zero: they need not.
 func (o Office) Required() civil.Date { return o.required }
+
+// Passwords reports whether the office's officers may sign in to the console with a password.
+func (o Office) Passwords() bool { return o.passwords }
 
 // RequiredOn reports whether officers must sign on a day.
 func (o Office) RequiredOn(day civil.Date) bool {
@@ -381,7 +388,7 @@ func (o *Office) take(e entry) {
 	case *events.PasskeyEnrolled:
 		o.change(b.Officer, func(a *Officer) {
 			a.Passkeys = append(a.Passkeys, Passkey{
-				Credential: b.Credential, PublicKey: b.PublicKey, RelyingParty: b.RelyingParty, Software: b.Software,
+				Credential: b.Credential, PublicKey: b.PublicKey, RelyingParty: b.RelyingParty, CounterHost: b.CounterHost, Software: b.Software,
 				CodeSHA256: b.CodeSha256, From: e.at,
 			})
 		})
@@ -391,6 +398,8 @@ func (o *Office) take(e entry) {
 		if from, _ := civil.Parse(b.From); !fromCentre || o.tightens(from) {
 			o.required = from
 		}
+	case *events.PasswordsAllowed:
+		o.passwords = b.Allowed && (!fromCentre || o.passwords)
 	case *events.FourEyesDefined:
 		from, _ := civil.Parse(b.From)
 		chosen := b.Acts

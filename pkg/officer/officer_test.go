@@ -213,12 +213,21 @@ func TestTheCentreWaivesNothingOfAnAdministeredOffice(t *testing.T) {
 		{administrator, &events.FourEyesDefined{Acts: []string{"unblock"}, From: "2026-12-01"}},
 		{operator, &events.FourEyesDefined{Acts: []string{"correction"}, From: "2026-12-01"}},
 		{operator, &events.SignaturesRequired{From: "2026-12-05"}},
+		{operator, &events.PasswordsAllowed{Allowed: true}},
+		{administrator, &events.PasswordsAllowed{Allowed: true}},
+		{operator, &events.PasswordsAllowed{Allowed: true}},
+		{operator, &events.PasswordsAllowed{}},
 	} {
 		h.Add(Position{Revision: uint64(i + 1)}, began.Add(time.Duration(i)*time.Minute), of.actor, of.body)
 	}
 	day := func(d int) civil.Date { return civil.Date{Year: 2026, Month: 12, Day: d} }
 	if got := h.At("o", began.Add(6*time.Minute)).Required(); got != day(10) {
 		t.Errorf("required from %v", got)
+	}
+	for minutes, want := range map[time.Duration]bool{8: false, 9: true, 10: true, 11: false} {
+		if got := h.At("o", began.Add(minutes*time.Minute)).Passwords(); got != want {
+			t.Errorf("after %d minutes passwords are allowed: %v", minutes, got)
+		}
 	}
 	now := h.At("o", began.Add(time.Hour))
 	if got := now.Required(); got != day(5) {
@@ -239,16 +248,29 @@ func TestAnInvitationIsUsedOnceAtEachSite(t *testing.T) {
 		&events.PasskeyEnrolled{Officer: "C1", Credential: []byte("c"), RelyingParty: Counters, CodeSha256: []byte("new")},
 	)
 	c1, _ := h.At("o", until).Officer("C1")
-	if _, err := c1.Invitation(Counters, until.Add(-1)); !errors.Is(err, NoInvitation) {
+	if _, err := c1.Invitation(AtCounter, until.Add(-1)); !errors.Is(err, NoInvitation) {
 		t.Errorf("a second time at a counter: %v", err)
 	}
-	if found, err := c1.Invitation("console.example", until.Add(-1)); err != nil || string(found.CodeSHA256) != "new" {
+	if found, err := c1.Invitation(AtConsole, until.Add(-1)); err != nil || string(found.CodeSHA256) != "new" {
 		t.Errorf("at the console: %v %v", found, err)
 	}
-	if _, err := c1.Invitation("console.example", until); !errors.Is(err, NoInvitation) {
+	if _, err := c1.Invitation(AtConsole, until); !errors.Is(err, NoInvitation) {
 		t.Errorf("too late: %v", err)
 	}
 	if c1.Retired || !h.Has([]byte("c")) || h.Has([]byte("d")) {
 		t.Error("passkeys")
+	}
+}
+
+func TestCheckHost(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"madoguchi.city.example.jp": true, "console.localhost": true, "window1": true, "a": true, "xn--8pvr4u.jp": true, "1.window": true,
+		"": false, "localhost": false, "127.0.0.1": false, "::1": false, "1.2": false, "window.1": false, "Window.example": false,
+		"window.example:8443": false, "https://window.example": false, "window.example.": false, "-a.example": false, "a-.example": false,
+		"窓口.example": false, "a..b": false, "a b": false, "window.example\n": false, strings.Repeat("a.", 130) + "jp": false, strings.Repeat("a", 64): false,
+	} {
+		if err := CheckHost(name); (err == nil) != ok {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }

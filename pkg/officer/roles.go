@@ -163,7 +163,7 @@ func wordOf(c *events.Claim) string {
 		return "officer"
 	case *events.Claim_PasskeyOffered, *events.Claim_PasskeyGivenUp:
 		return "passkey"
-	case *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted:
+	case *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted, *events.Claim_PasswordsWanted:
 		return "signatures"
 	case *events.Claim_KeysGenerated, *events.Claim_CardWritten, *events.Claim_WriteFailed, *events.Claim_PinsUnblocked, *events.Claim_PinsBlocked,
 		*events.Claim_ConfirmationFailed, *events.Claim_CertificatesTold, *events.Claim_PhoneInstalled, *events.Claim_SignInFailed:

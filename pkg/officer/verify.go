@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"net/url"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
@@ -57,18 +56,6 @@ func parsedAssertion(a *events.Assertion) (*protocol.ParsedCredentialAssertionDa
 		},
 	}.Parse()
 }
-
-// SiteOf reports whether an origin belongs to a relying party: the party's host by https, or localhost by http, on any port.
-func SiteOf(origin, relyingParty string) bool {
-	u, err := url.Parse(origin)
-	if err != nil || u.Hostname() != relyingParty || relyingParty == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
-		return false
-	}
-	return u.Scheme == "https" || u.Scheme == "http" && relyingParty == Counters
-}
-
-// Counters is the relying party of counters: their pages are on the clerk's own machine.
-const Counters = "localhost"
 
 // CheckKey returns an error if bytes are no public key that Verify can use.
 func CheckKey(publicKey []byte) error {

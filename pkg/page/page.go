@@ -24,6 +24,7 @@ var layouts embed.FS
 // Set holds a service's pages, parsed once for each language.
 type Set struct {
 	words Catalogue
+	note  string
 	pages map[Language]map[string]*template.Template
 }
 
@@ -82,9 +83,13 @@ type Cell struct {
 	More, Folded string
 }
 
+// Note has every page begin with a phrase of the catalogue.
+func (s *Set) Note(key string) { s.note = key }
+
 // shown is the data of the layout's templates.
 type shown struct {
 	View
+	Note     string
 	Lang     Language
 	OtherURL string
 	Partial  bool
@@ -179,7 +184,7 @@ func (s *Set) Render(w http.ResponseWriter, r *http.Request, status int, name st
 		root = "partial"
 	}
 	var out bytes.Buffer
-	err := page.ExecuteTemplate(&out, root, shown{View: view, Lang: lang, OtherURL: otherURL(r.URL, lang), Partial: partial})
+	err := page.ExecuteTemplate(&out, root, shown{View: view, Note: s.note, Lang: lang, OtherURL: otherURL(r.URL, lang), Partial: partial})
 	if err != nil {
 		return fmt.Errorf("rendering page %s: %w", name, err)
 	}

@@ -37,6 +37,14 @@ func Protect(next http.Handler, hosts ...string) http.Handler {
 	})
 }
 
+// ByTLS has browsers come by TLS only, once they have come.
+func ByTLS(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		next.ServeHTTP(w, r)
+	})
+}
+
 // foreign reports whether another site's page fetches or embeds something here. Following its link doesn't count.
 func foreign(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {

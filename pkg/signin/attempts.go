@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -25,6 +26,8 @@ func (t *TooMany) Error() string { return fmt.Sprintf("too many failed sign-ins,
 type attempts struct {
 	own map[string]*failures
 	all failures
+	// longest is an officer's own longest wait; zero: longestOwn.
+	longest time.Duration
 }
 
 type failures struct {
@@ -58,7 +61,7 @@ func (s *Site) TryCode(typed string, judge func() error) error {
 func (a *attempts) wait(code string, now time.Time) time.Duration {
 	wait := a.all.left(longestAll, now)
 	if own := a.own[code]; own != nil {
-		wait = max(wait, own.left(longestOwn, now))
+		wait = max(wait, own.left(cmp.Or(a.longest, longestOwn), now))
 	}
 	return wait
 }
@@ -83,7 +86,7 @@ func (a *attempts) failed(code string, now time.Time) {
 	if a.own[code] == nil {
 		a.own[code] = &failures{}
 	}
-	a.own[code].add(freeOwn, longestOwn, now)
+	a.own[code].add(freeOwn, cmp.Or(a.longest, longestOwn), now)
 }
 
 // succeeded forgets the failures of an officer, and those in all: somebody who may has come in.
@@ -96,6 +99,6 @@ func (a *attempts) succeeded(code string) {
 func (f *failures) add(free int, longest time.Duration, now time.Time) {
 	f.count++
 	if over := f.count - free; over > 0 {
-		f.until = now.Add(min(longest, time.Second<<min(over-1, 10)))
+		f.until = now.Add(min(longest, time.Second<<min(over-1, 12)))
 	}
 }

@@ -55,6 +55,11 @@ func SignOptions(challenge []byte, relyingParty string, keys []officer.Passkey) 
 	}})
 }
 
+// SignOptions is the function of that name for this site.
+func (s *Site) SignOptions(challenge []byte, keys []officer.Passkey) ([]byte, error) {
+	return SignOptions(challenge, s.cfg.RelyingParty, keys)
+}
+
 // described names the keys of a relying party that are in force.
 func described(keys []officer.Passkey, relyingParty string) []protocol.CredentialDescriptor {
 	var all []protocol.CredentialDescriptor

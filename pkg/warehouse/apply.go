@@ -2,8 +2,10 @@ package warehouse
 
 import (
 	"context"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
 )
@@ -20,6 +22,17 @@ type Read struct {
 	// Municipality is where the subscriber lives after the commit, by the state that it carries; empty for any other aggregate, and
 	// where the state does not say.
 	Municipality string
+	// State is the subscriber's encoded state after the commit; nil for any other aggregate.
+	State []byte
+}
+
+// state decodes the state; an unreadable one, which fsck names, says nothing.
+func (r Read) state() *events.SubscriberState {
+	s := &events.SubscriberState{}
+	if err := proto.Unmarshal(r.State, s); err != nil {
+		return &events.SubscriberState{}
+	}
+	return s
 }
 
 // Batch holds the rows that some commits add to the tables. It keeps nothing of the commits themselves, and can be
@@ -34,6 +47,7 @@ type Batch struct {
 	notices      *block[Notice]
 	deltas       deltaRows
 	deadlines    *block[deadline]
+	facts        factRows
 }
 
 // NewBatch returns an empty batch.
@@ -47,6 +61,7 @@ func NewBatch() *Batch {
 		notices:      newBlock[Notice]("notices"),
 		deltas:       deltaRows{block: eventBlock[deltaRow]("certificate_deltas")},
 		deadlines:    newBlock[deadline]("deadlines"),
+		facts:        factRows{eventBlock[fact]("facts")},
 	}
 }
 
@@ -57,8 +72,9 @@ func (b *Batch) Commits() int { return b.commits }
 func (b *Batch) Add(r Read) {
 	b.commits++
 	c := r.Commit
+	state := sync.OnceValue(r.state)
 	for i, e := range c.Events {
-		s := source{commit: c, index: uint16(i), event: e, body: events.BodyOf(e), name: events.Name(e)}
+		s := source{commit: c, index: uint16(i), event: e, body: events.BodyOf(e), name: events.Name(e), state: state}
 		if s.body == nil {
 			s.name = unknown
 		}
@@ -81,6 +97,7 @@ func (b *Batch) addSubscriber(s source) {
 		b.history.add(occurrenceOf(s, serial))
 	}
 	b.certificates.addOf(s)
+	b.facts.addOf(s)
 	b.deltas.addOf(s)
 	if a, ok := applicationOf(s); ok {
 		b.applications.add(a)
@@ -101,7 +118,7 @@ type tableRows interface {
 
 func (b *Batch) tables() []tableRows {
 	return []tableRows{
-		b.log, b.certificates.block, b.history, b.applications, b.cards, b.notices, b.deltas.block, b.deadlines,
+		b.log, b.certificates.block, b.history, b.applications, b.cards, b.notices, b.deltas.block, b.deadlines, b.facts.block,
 	}
 }
 

@@ -79,22 +79,22 @@ func (w *Warehouse) Offices(ctx context.Context, in Area) ([]Office, error) {
 		WHERE `+inArea+` ORDER BY id`, in.param())
 }
 
-// UnknownPlaceError says that somebody asked about a place without an office.
-type UnknownPlaceError struct {
-	// What is prefecture, municipality or office; Given is what was asked for, and Nearest what is known and most like it, empty if
-	// nothing is known.
+// UnknownError says that somebody asked about something that is not known: a place without an office, a report, a period.
+type UnknownError struct {
+	// What is prefecture, municipality, office, question, report, dimension or period; Given is what was asked for, and Nearest what is known
+	// and most like it, empty if nothing is known.
 	What, Given, Nearest string
 }
 
 // Error implements error.
-func (e *UnknownPlaceError) Error() string {
+func (e *UnknownError) Error() string {
 	if e.Nearest == "" {
 		return fmt.Sprintf("no office is known in %s %.40q, nor any other", e.What, e.Given)
 	}
 	return fmt.Sprintf("%s %.40q is not known here; the nearest is %q", e.What, e.Given, e.Nearest)
 }
 
-// Known returns why a question about an extent can have no answer: an *UnknownPlaceError if its place has no office in its area.
+// Known returns why a question about an extent can have no answer: an *UnknownError if its place has no office in its area.
 func (w *Warehouse) Known(ctx context.Context, e Extent) error {
 	if e.Place == (Place{}) {
 		return nil
@@ -106,7 +106,7 @@ func (w *Warehouse) Known(ctx context.Context, e Extent) error {
 	return e.Place.Among(offices)
 }
 
-// Among returns an *UnknownPlaceError if none of some offices is in the place; nil for the zero Place.
+// Among returns an *UnknownError if none of some offices is in the place; nil for the zero Place.
 func (p Place) Among(offices []Office) error {
 	for _, step := range []struct {
 		what, given string
@@ -127,7 +127,7 @@ func (p Place) Among(offices []Office) error {
 			}
 		}
 		if len(left) == 0 {
-			return &UnknownPlaceError{step.what, step.given, intake.Nearest(step.given, slices.Compact(known))}
+			return &UnknownError{step.what, step.given, intake.Nearest(step.given, slices.Compact(known))}
 		}
 		offices = left
 	}

@@ -2,19 +2,15 @@ package warehouse
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"shomei/pkg/civil"
+	"shomei/pkg/intake"
 )
-
-// ErrPeriod: a forecast was asked by something other than month, week or day.
-var ErrPeriod = errors.New("unknown period; use month, week or day")
 
 // ForecastQuery asks how many certificates end, and how many renewal windows open, in each period.
 type ForecastQuery struct {
-	By     string     // month, week (from Monday) or day
+	By     string     // day, week (from Monday), month, year or fiscal-year (from April)
 	From   civil.Date // first day counted; zero: no limit
 	To     civil.Date // last day counted; zero: no limit
 	At     time.Time  // the instant at which the certificates are counted
@@ -30,16 +26,30 @@ type Bucket struct {
 	Opening  uint64 `ch:"opening" json:"opening"`   // certificates whose renewal window opens in it
 }
 
+// periodStart are the periods by which is counted.
 var periodStart = map[string]string{
-	"month": "toDate32(toStartOfMonth(d))", "week": "toDate32(toMonday(d))", "day": "d",
+	"month": "toDate32(toStartOfMonth(d))", "week": "toDate32(toMonday(d))", "day": "toDate32(d)", "year": "toDate32(toStartOfYear(d))",
+	"fiscal-year": "toDate32(addMonths(toStartOfYear(addMonths(d, -3)), 3))", // from 1 April
+}
+
+// Periods returns the words of all periods, from the shortest to the longest.
+func Periods() []string { return []string{"day", "week", "month", "year", "fiscal-year"} }
+
+// startOf returns the expression for the first day of the period in which d lies, or an *UnknownError.
+func startOf(period string) (string, error) {
+	start, ok := periodStart[period]
+	if !ok {
+		return "", &UnknownError{"period", period, intake.Nearest(period, Periods())}
+	}
+	return start, nil
 }
 
 // Forecast counts the certificates in force on cards at q.At (issued, valid or suspended; nobody comes to a counter for
 // one on a smartphone) by the period of their last day and of their window's first day. Empty periods are left out.
 func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, error) {
-	start, ok := periodStart[q.By]
-	if !ok {
-		return nil, fmt.Errorf("%w: %q", ErrPeriod, q.By)
+	start, err := startOf(q.By)
+	if err != nil {
+		return nil, err
 	}
 	from, to := q.From, q.To
 	if from.IsZero() {

@@ -23,6 +23,8 @@ type source struct {
 	name   string
 	// municipality is where it happened (placeOf).
 	municipality string
+	// state is what the commit leaves behind of a subscriber.
+	state func() *events.SubscriberState
 }
 
 // placeOf returns the municipality of an event: the one it names, else where its person lives, else that of the office, whose id

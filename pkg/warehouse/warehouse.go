@@ -161,14 +161,47 @@ func ask[R any](ctx context.Context, w *Warehouse, what, sql string, params ...a
 
 // question is ask for readers; it can be withheld.
 func question[R any](ctx context.Context, w *Warehouse, what, sql string, params ...any) ([]R, error) {
-	if why := w.withheld.Load(); why != nil {
-		if err := (*why)(); err != nil {
-			return nil, fmt.Errorf("asking ClickHouse for %s: %w", what, err)
-		}
+	if err := w.whyWithheld(what); err != nil {
+		return nil, err
 	}
 	rows, err := ask[R](ctx, w, what, sql, params...)
 	w.reportDamage(err)
 	return rows, err
+}
+
+// whyWithheld returns why readers get no answer now, or nil.
+func (w *Warehouse) whyWithheld(what string) error {
+	if why := w.withheld.Load(); why != nil {
+		if err := (*why)(); err != nil {
+			return fmt.Errorf("asking ClickHouse for %s: %w", what, err)
+		}
+	}
+	return nil
+}
+
+// eachAnswer is question row by row; it stops at each's first error and returns it.
+func eachAnswer[R any](ctx context.Context, w *Warehouse, what, sql string, each func(R) error, params ...any) error {
+	if err := w.whyWithheld(what); err != nil {
+		return err
+	}
+	rows, err := w.conn.Query(ctx, w.expand(sql), params...)
+	if err != nil {
+		err = wrap("asking ClickHouse for "+what, err)
+		w.reportDamage(err)
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var row [1]R
+		if err := rows.ScanStruct(&row[0]); err != nil {
+			return wrap("reading "+what, err)
+		}
+		clearAbsent(row[:])
+		if err := each(row[0]); err != nil {
+			return err
+		}
+	}
+	return wrap("asking ClickHouse for "+what, rows.Err())
 }
 
 // reportDamage sends an error that only new tables cure to Damage, unless they are being made.

@@ -208,13 +208,14 @@ func TestForecastAndCounts(t *testing.T) {
 		{Extent{Area: Area{}, Place: ParsePlace("12")}, "-"},
 	} {
 		err := w.Known(t.Context(), c.in)
-		var unknown *UnknownPlaceError
+		var unknown *UnknownError
 		if errors.As(err, &unknown) != (c.nearest != "") || unknown != nil && unknown.Nearest != strings.Trim(c.nearest, "-") {
 			t.Errorf("%+v: %v, want the nearest to be %q", c.in, err, c.nearest)
 		}
 	}
-	if _, err := w.Forecast(t.Context(), ForecastQuery{By: "year"}); !errors.Is(err, ErrPeriod) {
-		t.Errorf("by year: %v", err)
+	var unknown *UnknownError
+	if _, err := w.Forecast(t.Context(), ForecastQuery{By: "moth"}); !errors.As(err, &unknown) || unknown.Nearest != "month" {
+		t.Errorf("by moth: %v", err)
 	}
 	counts, err := w.CountsByStatus(t.Context(), tokyo("2021-03-15 00:00"), Extent{})
 	want := []StatusCount{{"mynumber", "sign", "expired", 1}, {"mynumber", "sign", "issued", 2}, {"mynumber", "sign", "revoked", 1}}

@@ -188,6 +188,7 @@ func administers(t *testing.T, centre *centre, at string, credential []byte) {
 	for _, form := range []url.Values{
 		{"do": {"require"}, "sign_from": {"2199-04-01"}},
 		{"do": {"pairs"}, "pairs_from": {"2199-04-02"}, "acts": {"unblock", "revocation"}},
+		{"do": {"passwords"}},
 		{"do": {"give-up"}, "key": {hex.EncodeToString(credential)}},
 	} {
 		if _, where, _ := visit(t, at+"/officers", form); !strings.Contains(where, "/procedures/") {
@@ -199,6 +200,9 @@ func administers(t *testing.T, centre *centre, at string, credential []byte) {
 	}
 	if chosen := centre.claim("FourEyesWanted").GetFourEyesWanted(); chosen.GetFrom() != "2199-04-02" || !slices.Equal(chosen.GetActs(), []string{"unblock", "revocation"}) {
 		t.Errorf("two officers are wanted: %v", chosen)
+	}
+	if !centre.claim("PasswordsWanted").GetPasswordsWanted().GetAllowed() {
+		t.Error("the wish for passwords forbids them")
 	}
 	given := centre.claim("PasskeyGivenUp")
 	if fact := given.GetPasskeyGivenUp(); fact.GetOfficer() != "demo-1" || !bytes.Equal(fact.GetCredential(), credential) || given.GetAssertion() == nil {

@@ -104,7 +104,8 @@ func reported(claim *events.Claim) *events.Claim {
 	switch claim.GetFact().(type) {
 	case *events.Claim_HistoriesJoined, *events.Claim_RecordChangeNotified, *events.Claim_LossNotified, *events.Claim_CardFoundNotified, *events.Claim_CustodyTaken,
 		*events.Claim_PinsBlocked, *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade,
-		*events.Claim_PasskeyOffered, *events.Claim_PasskeyGivenUp, *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted, *events.Claim_ApprovalDecided:
+		*events.Claim_PasskeyOffered, *events.Claim_PasskeyGivenUp, *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted, *events.Claim_PasswordsWanted,
+		*events.Claim_ApprovalDecided:
 		shown := proto.CloneOf(claim)
 		shown.Sealed = nil
 		return shown

@@ -624,6 +624,11 @@ var impossible = map[string]string{
 	"officer-code":             "the pages tell faults at their fields",
 	"receipt-time":             "the pages tell faults at their fields",
 
+	"at-reader":                     "every page is on the counter's own machine here; desk/door_test.go has the others",
+	"foreign-post":                  "every page is on the counter's own machine here; desk/door_test.go has the others",
+	"far.counter":                   "every page is on the counter's own machine here; desk/door_test.go has the others",
+	"officers.passwords.hint":       "no officers are set up here; officers_test.go has those who are",
+	"officers.passwords.forbid":     "no officers are set up here; officers_test.go has those who are",
 	"signin.how":                    "no officers are set up here; signin_test.go has those who are",
 	"signin.lost":                   "no officers are set up here; signin_test.go has those who are",
 	"signin.locked":                 "no officers are set up here; signin_test.go has those who are",

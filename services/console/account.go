@@ -78,7 +78,10 @@ type login struct {
 type accountSession struct {
 	visitor
 	// identity is that of an officer's account; nil: the groups gave the grant.
-	identity    []byte
+	identity []byte
+	// code is the officer's who has signed in with a password, set by an invitation.
+	code        string
+	invitation  []byte
 	since, used time.Time
 }
 

@@ -2,12 +2,56 @@ package console
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
+	"shomei/pkg/intake"
+	"shomei/pkg/sheet"
 	"shomei/pkg/warehouse"
 )
+
+// endpoint is one question that programs can ask under /api/.
+type endpoint struct {
+	// path is what follows /api/; words of it under "api." say what it answers.
+	path string
+	// parameters are those that it knows beside at and lang.
+	parameters []string
+	// answer is the type of its data, for the description.
+	answer any
+	data   func(context.Context, question) (any, error)
+	// sheet is the same as a file; nil: there is none.
+	sheet func(context.Context, question, reader) sheet.Sheet
+	// report is what is counted; nil for other questions.
+	report *warehouse.Report
+}
+
+// endpoints lists all questions.
+func (c *Console) endpoints() []endpoint {
+	all := []endpoint{
+		{"status", places, []warehouse.StatusCount{}, c.apiStatus, c.statusSheet, nil},
+		{"expiries", places, []warehouse.Bucket{}, c.apiExpiries, c.expiriesSheet, nil},
+		{"history", []string{"q"}, history{}, c.apiHistory, nil, nil},
+	}
+	for _, r := range warehouse.Reports() {
+		all = append(all, endpoint{
+			"reports/" + r.Name, slices.Concat(reportParameters(r), []string{"limit", "cursor"}), reportAnswer{}, c.apiReport, c.reportSheet, &r,
+		})
+	}
+	return all
+}
+
+// known returns the parameters that an endpoint knows, in order.
+func (e endpoint) known() []string {
+	known := append([]string{"at", "lang"}, e.parameters...)
+	if e.sheet != nil {
+		known = append(known, "format")
+	}
+	return known
+}
 
 // envelope is the frame of every JSON response; fields are added, never changed.
 type envelope struct {
@@ -23,20 +67,89 @@ type problem struct {
 	Detail string `json:"detail"`
 }
 
-// api serves what data finds for ?at= and the other parameters that the address knows.
-func (c *Console) api(data func(context.Context, question) (any, error), known ...string) http.HandlerFunc {
+// api serves what an endpoint's data finds, as JSON or, by ?format=, as a file.
+func (c *Console) api(e endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		q, err := c.ask(r, known...)
-		var found any
-		if err == nil {
-			found, err = data(r.Context(), q)
-		}
+		q, err := c.ask(r, e)
 		if err != nil {
 			c.refuse(w, r, err)
 			return
 		}
-		c.write(w, r, http.StatusOK, "application/json", envelope{1, c.freshness(r.Context(), q), found})
+		if q.format != "" {
+			c.sendFile(w, r, e, q)
+			return
+		}
+		found, err := e.data(r.Context(), q)
+		if err != nil {
+			c.refuse(w, r, err)
+			return
+		}
+		c.answer(w, r, envelope{1, c.freshness(r.Context(), q), found})
 	}
+}
+
+// answer writes an answer, or says that the reader has it (RFC 9110, 8.8.3): it is the same as long as its data are.
+func (c *Console) answer(w http.ResponseWriter, r *http.Request, e envelope) {
+	data, err := json.Marshal(e.Data)
+	if err != nil {
+		c.refuse(w, r, err)
+		return
+	}
+	sum := sha256.Sum256(data)
+	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	w.Header().Set("ETag", tag)
+	if r.Header.Get("If-None-Match") == tag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	e.Data = json.RawMessage(data)
+	c.write(w, r, http.StatusOK, "application/json", e)
+}
+
+// sendFile writes an answer as a file. Once it has begun, an error can only break it off.
+func (c *Console) sendFile(w http.ResponseWriter, r *http.Request, e endpoint, q question) {
+	read := c.readerOf(r, q)
+	out := &begun{w: w, header: func() {
+		w.Header().Set("Content-Type", q.format.MediaType())
+		w.Header().Set("Content-Disposition", `attachment; filename="`+fileName(e, q)+`"`)
+	}}
+	s := e.sheet(r.Context(), q, read)
+	s.Head = c.heading(r.Context(), e, q, read)
+	err := s.Write(out, q.format)
+	switch {
+	case err == nil:
+	case !out.yes:
+		c.refuse(w, r, err)
+	default:
+		c.Logger.WarnContext(r.Context(), "a file broke off: "+r.URL.Path, "err", err)
+		panic(http.ErrAbortHandler) // so that nobody takes it for whole
+	}
+}
+
+// begun notes that a response has begun, and then writes its header.
+type begun struct {
+	w      http.ResponseWriter
+	header func()
+	yes    bool
+}
+
+// Write implements io.Writer.
+func (b *begun) Write(p []byte) (int, error) {
+	if !b.yes {
+		b.yes = true
+		b.header()
+	}
+	return b.w.Write(p)
+}
+
+// noEndpoint answers a question that there is none of.
+func (c *Console) noEndpoint(w http.ResponseWriter, r *http.Request) {
+	var names []string
+	for _, e := range c.endpoints() {
+		names = append(names, e.path)
+	}
+	given := r.PathValue("path")
+	c.refuse(w, r, &warehouse.UnknownError{What: "question", Given: given, Nearest: intake.Nearest(given, names)})
 }
 
 func (c *Console) apiStatus(ctx context.Context, q question) (any, error) {
@@ -71,10 +184,11 @@ func orEmpty[T any](list []T) []T {
 // statusOf returns the HTTP status of an error, and the detail that may be shown outside.
 func statusOf(err error) (int, string) {
 	var rebuilding warehouse.Rebuilding
-	var unknown *parameterError
-	var elsewhere *warehouse.UnknownPlaceError
+	var wrong *parameterError
+	var value *valueError
+	var unknown *warehouse.UnknownError
 	switch {
-	case errors.Is(err, errDay), errors.Is(err, errKey), errors.As(err, &unknown), errors.As(err, &elsewhere):
+	case errors.Is(err, errKey), errors.As(err, &wrong), errors.As(err, &value), errors.As(err, &unknown):
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, warehouse.ErrNotFound):
 		return http.StatusNotFound, "nothing known under this serial number or subscriber id on that day"

@@ -198,6 +198,9 @@ func (c *Console) showApprovals(w http.ResponseWriter, r *http.Request, status i
 }
 
 func (c *Console) render(w http.ResponseWriter, r *http.Request, status int, name string, show page.View) {
+	if visitorOf(r.Context()).password {
+		show.User = true // the page says how weakly its reader is known
+	}
 	if err := c.pages.Render(w, r, status, name, show); err != nil {
 		c.Logger.ErrorContext(r.Context(), "writing a page of the console", "page", name, "err", err)
 	}

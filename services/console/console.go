@@ -1,5 +1,6 @@
-// Package console serves the page for analysts and operators: how many certificates have which status, how many end in
-// which month, and one subscriber's history, each as of any day; and the same as JSON. It reads ClickHouse and nothing
+// Package console serves the pages for analysts and operators: how many certificates have which status, how many end in
+// which month, what was applied for, issued, refused and paid, and one subscriber's history, each as of any day; and the
+// same to programs, as JSON and as files. It reads ClickHouse and nothing
 // else, so it holds nothing that names a person. Who looks at a history is recorded in the log before it is shown.
 package console
 
@@ -10,13 +11,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"time"
 
 	"shomei/pkg/civil"
-	"shomei/pkg/intake"
 	"shomei/pkg/page"
 	"shomei/pkg/signin"
 	"shomei/pkg/warehouse"
@@ -33,6 +32,8 @@ type Config struct {
 	Behind func(context.Context) (uint64, error)
 	// SignIn has officers sign in; nil: whoever reaches the console sees everything.
 	SignIn *SignIn
+	// Invented: the log is simulated, and every page says so.
+	Invented bool
 	// Hosts are the host names, without port, under which the page is served; nil: any.
 	Hosts []string
 }
@@ -61,11 +62,16 @@ func New(c Config) (*Console, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the console's pages: %w", err)
 	}
+	if c.Invented {
+		pages.Note("console.invented")
+	}
 	made := &Console{Config: c, pages: pages}
 	if c.SignIn != nil {
 		made.site = made.newSite()
-		if c.SignIn.Accounts != nil {
-			made.accounts = newAccounts(*c.SignIn.Accounts, c.Clock)
+		if by := c.SignIn; by.Accounts != nil {
+			made.accounts = newAccounts(*by.Accounts, c.Clock)
+		} else if by.Passwords != nil {
+			made.accounts = newAccounts(Accounts{}, c.Clock)
 		}
 	}
 	return made, nil
@@ -86,15 +92,7 @@ func (c *Console) Handler() http.Handler {
 		return page.Protect(open, c.Hosts...)
 	}
 	open.Handle("/", c.guarded(forReaders, http.NotFound))
-	return page.Protect(byTLS(open), c.Hosts...)
-}
-
-// byTLS has browsers come by TLS only, once they have come.
-func byTLS(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
-		next.ServeHTTP(w, r)
-	})
+	return page.Protect(page.ByTLS(open), c.Hosts...)
 }
 
 // audience says who a route is for, where officers sign in.
@@ -121,85 +119,24 @@ func (c *Console) routes() []route {
 	routes := []route{
 		{"GET /assets/", forAll, page.Assets().ServeHTTP},
 		{"GET /{$}", forReaders, c.servePage},
-		{"GET /api/status", forReaders, c.api(c.apiStatus, places...)},
-		{"GET /api/expiries", forReaders, c.api(c.apiExpiries, places...)},
-		{"GET /api/history", forReaders, c.api(c.apiHistory, "q")},
+		{"GET /reports/{report}", forReaders, c.serveReport},
+		{"GET /api", forReaders, c.serveDescription},
+		{"GET /api/openapi.json", forReaders, c.describe},
+		{"GET /api/{path...}", forReaders, c.noEndpoint},
+	}
+	for _, e := range c.endpoints() {
+		routes = append(routes, route{"GET /api/" + e.path, forReaders, c.api(e)})
 	}
 	if c.site != nil {
 		routes = slices.Concat(routes, c.signInRoutes(), c.enrolRoutes(), c.approvalRoutes())
 	}
-	if c.accounts != nil {
+	if c.site != nil && c.SignIn.Accounts != nil {
 		routes = append(routes, c.accountRoutes()...)
 	}
+	if c.site != nil && c.SignIn.Passwords != nil {
+		routes = append(routes, c.passwordRoutes()...)
+	}
 	return routes
-}
-
-// errDay: ?at= is not a day.
-var errDay = errors.New("at is not a day written YYYY-MM-DD")
-
-// errKey: ?q= is missing.
-var errKey = errors.New("q is missing: give a serial number or a subscriber id")
-
-// parameterError says that the URL asks for something that this address does not know, or twice for the same.
-type parameterError struct {
-	// Given is the parameter's name, Nearest the known one that is most like it; the same if it is there twice.
-	Given, Nearest string
-}
-
-// Error implements error.
-func (e *parameterError) Error() string {
-	if e.Given == e.Nearest {
-		return fmt.Sprintf("the parameter %.40q is there more than once; give it once", e.Given)
-	}
-	return fmt.Sprintf("there is no parameter %.40q here; the nearest is %q", e.Given, e.Nearest)
-}
-
-// places are the parameters that say where.
-var places = []string{"prefecture", "municipality", "office"}
-
-// question is what the URL asks for: the whole state of the page.
-type question struct {
-	at      civil.Date // zero: now
-	key     string     // serial or subscriber id; "" asks for no history
-	instant time.Time
-	extent  warehouse.Extent
-	by      visitor
-}
-
-// ask is parse, and refuses an unknown place, too (*warehouse.UnknownPlaceError): neither is an empty answer.
-func (c *Console) ask(r *http.Request, known ...string) (question, error) {
-	q, err := c.parse(r, known...)
-	if err == nil {
-		err = c.Warehouse.Known(r.Context(), q.extent)
-	}
-	return q, err
-}
-
-// parse reads ?at= and those of the other parameters that an address knows. A past day is shown as it ended, today as it is now. An
-// unknown parameter is an error.
-func (c *Console) parse(r *http.Request, known ...string) (question, error) {
-	now, query := c.Clock(), r.URL.Query()
-	q := question{key: query.Get("q"), instant: now, by: visitorOf(r.Context())}
-	q.extent = warehouse.Extent{Area: q.by.area(), Place: warehouse.Place{
-		Prefecture: query.Get("prefecture"), Municipality: query.Get("municipality"), Office: query.Get("office"),
-	}}
-	known = append([]string{"at", "lang"}, known...)
-	for _, name := range slices.Sorted(maps.Keys(query)) {
-		if !slices.Contains(known, name) {
-			return q, &parameterError{name, intake.Nearest(name, known)}
-		}
-		if len(query[name]) > 1 {
-			return q, &parameterError{name, name}
-		}
-	}
-	at, err := civil.Parse(query.Get("at"))
-	if err != nil {
-		return q, errDay
-	}
-	if !at.IsZero() && at != civil.Of(now) {
-		q.at, q.instant = at, at.EndInstant()
-	}
-	return q, nil
 }
 
 // history holds one subscriber's certificates and events.

@@ -166,12 +166,12 @@ func TestPageAnswersForAnyDay(t *testing.T) {
 		"in English":               {"/?lang=en&q=1001", 200, []string{"Certificate revoked", "Recorded content changed (name changed)", "As of 2026-11-22 14:05:00"}, []string{"証明書が失効"}},
 		"an unknown number":        {"/?q=999999", 404, []string{`<a href="#q">この番号の記録は`, "全80件"}, nil},
 		"of a prefecture": {"/?prefecture=12&office=12237-main&q=1001", 200, []string{
-			"全80件", "<option selected>12</option>", "<option selected>12237-main</option>", `href="/?office=12237-main&amp;prefecture=12&amp;q=1001#history"`,
+			"全80件", `<option value="12" selected>12 千葉県</option>`, `<option value="12237-main" selected>12237-main 山武市</option>`, `href="/?office=12237-main&amp;prefecture=12&amp;q=1001#history"`,
 		}, nil},
 		"of another one":       {"/?prefecture=13", 200, []string{"全0件"}, nil},
-		"of an unknown one":    {"/?prefecture=99", 400, []string{`<a href="#prefecture">99 という場所は、ここにはありません。近いものは 12 です`, "<option>12237-main</option>"}, []string{"全80件"}},
+		"of an unknown one":    {"/?prefecture=99", 400, []string{`<a href="#prefecture">99 という場所は、ここにはありません。近いものは 12 です`, `<option value="12237-main">`}, []string{"全80件"}},
 		"of something unknown": {"/?lang=en&prefectur=12", 400, []string{`the nearest is prefecture`}, []string{"80 in all"}},
-		"no day":               {"/?at=tomorrow", 400, []string{`<a href="#at">基準日は`}, []string{"全80件"}},
+		"no day":               {"/?at=tomorrow", 400, []string{`<a href="#at">基準日 の「tomorrow」は`}, []string{"全80件"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestAPISaysTheSameAsThePage(t *testing.T) {
 	for target, want := range map[string][]string{
 		"/api/expiries":                                  {`"starts":"2027-01-01"`, `"expiring":`},
 		"/api/history?q=1001":                            {`"subscriber":"` + subscriber(0) + `"`, `"event":"CertificateRevoked"`, `"status":"revoked"`},
-		"/api/status?at=x":                               {`"status":400`, "YYYY-MM-DD"},
+		"/api/status?at=x":                               {`"status":400`, "2026-11-22"},
 		"/api/history":                                   {`"status":400`, "serial number"},
 		"/api/history?q=nobody":                          {`"status":404`, "nothing known"},
 		"/api/status?prefectur=12":                       {`"status":400`, `the nearest is \"prefecture\"`},

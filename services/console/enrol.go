@@ -45,7 +45,7 @@ func (c *Console) invited(r *http.Request) (who officer.Officer, code string, er
 		if who, err = c.SignIn.Invited(officer.CodeHash(code)); err != nil || code == "" || who.Code != typed {
 			return officer.NoInvitation // nobody learns here who is an officer
 		}
-		_, err := who.Invitation(c.SignIn.Name, c.Clock())
+		_, err := who.Invitation(officer.AtConsole, c.Clock())
 		return err
 	})
 	return who, code, err

@@ -38,6 +38,9 @@ type SignIn struct {
 	Deciding func(who officer.Officer, w Waiting, outcome, why string) (Act, error)
 	// Trial reports whether passkeys in software are believed.
 	Trial func() bool
+	// Passwords lets officers of offices that allow it (PasswordsAllowed) sign in with a password, to look; nil: none.
+	Passwords        *signin.Passwords
+	PasswordsAllowed func(office string) bool
 	// Accounts lets people sign in with an account at an identity provider; nil: only with passkeys.
 	Accounts *Accounts
 }
@@ -51,6 +54,8 @@ type visitor struct {
 	// who has all of an officer, and passkey says that the officer has signed in with one: others look and decide on nothing.
 	who     officer.Officer
 	passkey bool
+	// password: the officer has signed in with one.
+	password bool
 }
 
 // reads reports whether a visitor may look at counts and histories.
@@ -105,6 +110,11 @@ func (c *Console) visitor(r *http.Request) (visitor, error) {
 	switch {
 	case s == nil:
 		return visitor{}, officer.Unknown
+	case s.code != "":
+		found, err := c.stillByPassword(s)
+		v, err := c.looking(found, err)
+		v.password = true
+		return v, err
 	case s.identity == nil:
 		return s.visitor, nil
 	}
@@ -168,6 +178,8 @@ type signInView struct {
 	Officer string
 	// Accounts: an account at an identity provider will do. Done: one has just been signed in.
 	Accounts, Done bool
+	// Passwords: a password will do, too.
+	Passwords bool
 }
 
 // formLimit bounds what a browser posts.
@@ -251,7 +263,7 @@ func (c *Console) say(r *http.Request, key string, args ...any) string {
 // showSignIn shows the page at which officers sign in, with what went wrong.
 func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, status int, wrong string) {
 	show := page.View{Title: "console.signin.title", Scripts: []string{"signin.js"}}
-	view := signInView{Code: r.PostFormValue("code"), Accounts: c.accounts != nil}
+	view := signInView{Code: r.PostFormValue("code"), Accounts: c.SignIn.Accounts != nil, Passwords: c.SignIn.Passwords != nil}
 	if v, err := c.visitor(r); err == nil || errors.Is(err, errNoReader) {
 		view.Officer = v.Officer
 	}

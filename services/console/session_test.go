@@ -230,6 +230,19 @@ var routesFor = map[string]audience{
 	"GET /api/status":   forReaders,
 	"GET /api/expiries": forReaders,
 	"GET /api/history":  forReaders,
+
+	"GET /reports/{report}": forReaders,
+	"GET /api":              forReaders,
+	"GET /api/openapi.json": forReaders,
+	"GET /api/{path...}":    forReaders,
+
+	"GET /api/reports/applications": forReaders,
+	"GET /api/reports/issued":       forReaders,
+	"GET /api/reports/ends":         forReaders,
+	"GET /api/reports/refusals":     forReaders,
+	"GET /api/reports/fees":         forReaders,
+	"GET /api/reports/notices":      forReaders,
+	"GET /api/reports/cards":        forReaders,
 }
 
 // rolesOf lists the roles that a URL is for, by its audience.
@@ -263,7 +276,7 @@ func TestRoutesServeTheRolesThatLook(t *testing.T) {
 			case audience == forAll:
 				continue // some of them end the session
 			}
-			path = strings.NewReplacer("{$}", "", "{id}", "one").Replace(path)
+			path = strings.NewReplacer("{$}", "", "{id}", "one", "{report}", "issued", "{path...}", "nothing").Replace(path)
 			target := path
 			if strings.HasSuffix(path, "/history") {
 				target += "?q=1001"
@@ -286,7 +299,7 @@ func TestRoutesServeTheRolesThatLook(t *testing.T) {
 		if r.audience == forAll {
 			continue
 		}
-		method, path, _ := strings.Cut(strings.NewReplacer("{$}", "", "{id}", "one").Replace(r.pattern), " ")
+		method, path, _ := strings.Cut(strings.NewReplacer("{$}", "", "{id}", "one", "{report}", "issued", "{path...}", "nothing").Replace(r.pattern), " ")
 		status, body := s.get(path)
 		if method == http.MethodPost {
 			status, body = s.post(path, nil)

@@ -13,7 +13,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/page"
-	"shomei/pkg/regime"
+	"shomei/pkg/place"
 	"shomei/pkg/warehouse"
 )
 
@@ -32,19 +32,20 @@ type view struct {
 	// Place is what the page is about, Offices what can be chosen.
 	Place   warehouse.Place
 	Offices choices
+	Reports []choice
 }
 
-// choices are the places that a reader can choose.
-type choices struct{ Prefectures, Municipalities, Offices []string }
+// choices are the places that a reader can choose, by code, with their names.
+type choices struct{ Prefectures, Municipalities, Offices []choice }
 
 func choicesOf(offices []warehouse.Office) (all choices) {
 	for _, o := range offices {
-		all.Offices = append(all.Offices, o.ID)
-		all.Municipalities = append(all.Municipalities, o.Municipality)
-		all.Prefectures = append(all.Prefectures, o.Prefecture())
+		all.Offices = append(all.Offices, choice{Value: o.ID, Text: o.ID + " " + place.Name(o.Municipality)})
+		all.Municipalities = append(all.Municipalities, choice{Value: o.Municipality, Text: o.Municipality + " " + place.Name(o.Municipality)})
+		all.Prefectures = append(all.Prefectures, choice{Value: o.Prefecture(), Text: o.Prefecture() + " " + place.Name(o.Prefecture())})
 	}
-	for _, list := range []*[]string{&all.Prefectures, &all.Municipalities} {
-		slices.Sort(*list)
+	for _, list := range []*[]choice{&all.Prefectures, &all.Municipalities} {
+		slices.SortFunc(*list, func(a, b choice) int { return strings.Compare(a.Value, b.Value) })
 		*list = slices.Compact(*list)
 	}
 	return all
@@ -62,6 +63,10 @@ type reader struct {
 	lang  page.Language
 	at    civil.Date
 	place warehouse.Place
+}
+
+func (c *Console) readerOf(r *http.Request, q question) reader {
+	return reader{c.pages, page.LanguageOf(r), q.at, q.extent.Place}
 }
 
 func (r reader) say(key string, args ...any) string { return r.pages.Say(r.lang, key, args...) }
@@ -83,9 +88,12 @@ func (r reader) href(key string) string {
 func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	show := page.View{Title: "console.title", Scripts: []string{"vendor/echarts.min.js", "chart.js"}}
 	status := http.StatusOK
-	q, err := c.parse(r, append(places, "q")...)
-	read := reader{c.pages, page.LanguageOf(r), q.at, q.extent.Place}
+	q, err := c.parse(r, endpoint{parameters: append(places, "q")})
+	read := c.readerOf(r, q)
 	data := view{At: r.URL.Query().Get("at"), Key: q.key, Officer: q.by.Officer, Place: q.extent.Place, Decides: q.by.decides()}
+	for _, report := range warehouse.Reports() {
+		data.Reports = append(data.Reports, choice{Text: read.say("report." + report.Name), Href: "/reports/" + report.Name})
+	}
 	offices, unread := c.Warehouse.Offices(r.Context(), q.extent.Area)
 	data.Offices = choicesOf(offices) // also for whoever asked for a place that is none
 	if err == nil && unread == nil {
@@ -115,13 +123,13 @@ func (r reader) errors(q question, status int, err error) []page.FieldError {
 	if status == http.StatusNotFound {
 		return []page.FieldError{{Field: "q", Text: r.say("console.error.unknown")}}
 	}
-	if errors.Is(err, errDay) {
-		return []page.FieldError{{Field: "at", Text: r.say("console.error.day")}}
+	if wrong := (*valueError)(nil); errors.As(err, &wrong) {
+		return []page.FieldError{{Field: wrong.Name, Text: r.say("console.error.value", r.say(labelOf(wrong.Name)), wrong.Given, wrong.Want)}}
 	}
 	if wrong := (*parameterError)(nil); errors.As(err, &wrong) {
 		return []page.FieldError{{Text: r.say("console.error.parameter", wrong.Given, wrong.Nearest)}}
 	}
-	if unknown := (*warehouse.UnknownPlaceError)(nil); errors.As(err, &unknown) && unknown.Nearest == "" {
+	if unknown := (*warehouse.UnknownError)(nil); errors.As(err, &unknown) && unknown.Nearest == "" {
 		return []page.FieldError{{Field: unknown.What, Text: r.say("console.error.noplace", unknown.Given)}}
 	} else if unknown != nil {
 		return []page.FieldError{{Field: unknown.What, Text: r.say("console.error.place", unknown.Given, unknown.Nearest)}}
@@ -133,6 +141,17 @@ func (r reader) errors(q question, status int, err error) []page.FieldError {
 		return []page.FieldError{{Field: "q", Text: r.say("console.error.unrecorded")}}
 	}
 	return []page.FieldError{{Text: r.say("console.error.away")}}
+}
+
+// labelOf returns the key of a parameter's label on the pages.
+func labelOf(parameter string) string {
+	switch parameter {
+	case "at":
+		return "console.at"
+	case "from", "to", "known":
+		return "report." + parameter
+	}
+	return meaning(parameter)
 }
 
 // fill queries the tables for everything on the page.
@@ -348,13 +367,7 @@ func (r reader) rules(ids []string) page.Cell {
 	if len(ids) == 0 {
 		return page.Cell{}
 	}
-	sentence := ids[0]
-	if rule, known := regime.Lookup(ids[0]); known {
-		sentence = rule.JA
-		if r.lang == page.English {
-			sentence = rule.EN
-		}
-	}
+	sentence := r.sentence(ids[0])
 	switch {
 	case len(ids) > 1:
 		return page.Cell{Text: sentence, More: r.say("console.rules.all", len(ids)), Folded: strings.Join(ids, ", ")}

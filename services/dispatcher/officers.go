@@ -92,7 +92,7 @@ func (d *Dispatcher) officers(r eventlog.Record, to directory.Counter) *events.D
 	}
 	for _, o := range d.Directory.OfficersAt(to.Office, now) {
 		if !o.Retired {
-			told.Officers = append(told.Officers, d.told(o, to.Office))
+			told.Officers = append(told.Officers, d.told(o, to))
 		}
 	}
 	return &events.Downlink{
@@ -101,8 +101,8 @@ func (d *Dispatcher) officers(r eventlog.Record, to directory.Counter) *events.D
 	}
 }
 
-// told returns what the counters of an office hear about one officer. An invitation is good at counters of the officer's own office.
-func (d *Dispatcher) told(o officer.Officer, office string) *events.OfficeOfficer {
+// told returns what a counter hears about one officer. An invitation is good at counters of the officer's own office.
+func (d *Dispatcher) told(o officer.Officer, to directory.Counter) *events.OfficeOfficer {
 	t := &events.OfficeOfficer{Officer: o.Code, From: o.From.String(), Until: o.Until.String(), Home: o.Home}
 	for _, role := range o.Roles {
 		t.Roles = append(t.Roles, string(role))
@@ -112,8 +112,14 @@ func (d *Dispatcher) told(o officer.Officer, office string) *events.OfficeOffice
 			t.Keys = append(t.Keys, &events.OfficerKey{Credential: k.Credential, PublicKey: k.PublicKey, RelyingParty: k.RelyingParty, Software: k.Software})
 		}
 	}
-	if open, err := o.Invitation(officer.Counters, d.Clock()); err == nil && o.Home == office {
-		t.InvitedSha256, t.InvitedUntilMs = open.CodeSHA256, open.Until.UnixMilli()
+	sites := []officer.SiteKind{officer.AtCounter}
+	if to.HostName != "" {
+		sites = append(sites, officer.AtCounterHost)
+	}
+	for _, site := range sites {
+		if open, err := o.Invitation(site, d.Clock()); err == nil && o.Home == to.Office {
+			t.InvitedSha256, t.InvitedUntilMs = open.CodeSHA256, open.Until.UnixMilli()
+		}
 	}
 	return t
 }

@@ -227,7 +227,7 @@ func read(r eventlog.Record) warehouse.Read {
 		return in
 	}
 	if _, state, err := r.State(); err == nil { // otherwise it says nothing, and fsck names it
-		in.Municipality = lifecycle.MunicipalityOf(state)
+		in.Municipality, in.State = lifecycle.MunicipalityOf(state), state
 	}
 	return in
 }

@@ -81,6 +81,7 @@ func attempts() map[string][]attempted {
 		"passkey_offered":   one("passkey", &events.PasskeyOffered{Officer: "N2", RelyingParty: officer.Counters}),
 		"passkey_given_up":  one("passkey", &events.PasskeyGivenUp{Credential: []byte("none")}),
 		"signatures_wanted": one("signatures", &events.SignaturesWanted{From: "2040-01-01"}),
+		"passwords_wanted":  one("signatures", &events.PasswordsWanted{Allowed: true}),
 		"four_eyes_wanted":  one("signatures", &events.FourEyesWanted{Acts: []string{"unblock"}, From: "2040-01-01"}),
 
 		"keys_generated":      report(&events.KeysGenerated{Card: "card-1"}),

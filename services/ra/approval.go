@@ -336,7 +336,7 @@ func (a *attempt) again(r eventlog.Record, e *events.Event, asked *events.Approv
 }
 
 func enrolmentOf(c directory.Counter) counterlink.Enrolment {
-	return counterlink.Enrolment{Office: c.Office, PublicKey: c.PublicKey, SealKey: c.SealKey, Role: c.Role, Since: c.Since}
+	return counterlink.Enrolment{Office: c.Office, PublicKey: c.PublicKey, SealKey: c.SealKey, Role: c.Role, HostName: c.HostName, Since: c.Since}
 }
 
 // lapseEvery is how often acts that wait are looked at; they are in memory.

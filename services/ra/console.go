@@ -119,10 +119,24 @@ func (r *RA) fitsConsole(c *events.Claim) error {
 
 // sites lists the relying parties whose passkeys are believed where the claim was made.
 func (a *attempt) sites() []string {
-	if a.received.Enrolment.Role == consoleRole {
+	switch from := a.received.Enrolment; {
+	case from.Role == consoleRole:
 		return []string{a.ConsoleName}
+	case from.Role == "counter" && from.HostName != "" && from.HostName != a.ConsoleName:
+		return []string{officer.Counters, from.HostName}
 	}
 	return []string{officer.Counters}
+}
+
+// siteKind returns the kind of one of sites.
+func (a *attempt) siteKind(relyingParty string) officer.SiteKind {
+	switch {
+	case a.received.Enrolment.Role == consoleRole:
+		return officer.AtConsole
+	case relyingParty == officer.Counters:
+		return officer.AtCounter
+	}
+	return officer.AtCounterHost
 }
 
 // open shows an officer who may decide on an act that waits what it is. That it was opened is recorded first.

@@ -19,7 +19,8 @@ import (
 func isAboutOfficers(c *events.Claim) bool {
 	switch c.GetFact().(type) {
 	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade, *events.Claim_PasskeyOffered,
-		*events.Claim_PasskeyGivenUp, *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted, *events.Claim_SignInFailed:
+		*events.Claim_PasskeyGivenUp, *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted, *events.Claim_PasswordsWanted,
+		*events.Claim_SignInFailed:
 		return true
 	}
 	return false
@@ -117,6 +118,10 @@ func (c officersChange) decide() (events.Body, error) {
 		return c.asAdministrator(func() (events.Body, error) { return c.require(fact.SignaturesWanted.From) })
 	case *events.Claim_FourEyesWanted:
 		return c.asAdministrator(func() (events.Body, error) { return c.choose(fact.FourEyesWanted) })
+	case *events.Claim_PasswordsWanted:
+		return c.asAdministrator(func() (events.Body, error) {
+			return &events.PasswordsAllowed{Allowed: fact.PasswordsWanted.Allowed}, nil
+		})
 	case *events.Claim_PasskeyGivenUp:
 		return c.giveUp(fact.PasskeyGivenUp)
 	case *events.Claim_PasskeyOffered:
@@ -280,7 +285,8 @@ func (c officersChange) offer(o *events.PasskeyOffered) (events.Body, error) {
 	if err != nil {
 		return nil, officer.NoInvitation // nobody learns here who is an officer
 	}
-	invitation, err := invited.Invitation(o.RelyingParty, c.filed)
+	site := c.siteKind(o.RelyingParty)
+	invitation, err := invited.Invitation(site, c.filed)
 	if err != nil || c.personal.GetCode() == "" || !slices.Equal(officer.CodeHash(c.personal.Code), invitation.CodeSHA256) {
 		return nil, officer.NoInvitation
 	}
@@ -294,7 +300,7 @@ func (c officersChange) offer(o *events.PasskeyOffered) (events.Body, error) {
 	}
 	return &events.PasskeyEnrolled{
 		Officer: o.Officer, Credential: o.Credential, PublicKey: o.PublicKey, RelyingParty: o.RelyingParty, Aaguid: o.Aaguid, Software: o.Software,
-		CodeSha256: invitation.CodeSHA256,
+		CodeSha256: invitation.CodeSHA256, CounterHost: site == officer.AtCounterHost,
 	}, nil
 }
 

@@ -163,7 +163,7 @@ func TestAnAdministratorEnrolsOfficers(t *testing.T) {
 		}, "OfficerClaimRefusedill-formed"},
 		{"a third site", func() *events.Claim {
 			return offered(newcomer("A1"), "one-time", func(o *events.PasskeyOffered) { o.RelyingParty = "evil.example" })
-		}, "OfficerClaimRefusedno-invitation"},
+		}, "OfficerClaimRefusedill-formed"},
 		{"a recovery waits", func() *events.Claim { return recovery }, ""},
 		{"for somebody else", func() *events.Claim { return approved(first) }, "SignInRefusedsame-person"},
 		{"who administers", func() *events.Claim { return approved(clerk) }, "SignInRefusedrole"},

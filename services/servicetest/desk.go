@@ -29,6 +29,7 @@ import (
 type Desk struct {
 	World            *World
 	ID, Office, Role string
+	HostName         string
 	Key              nkeys.KeyPair
 	Seal             hpke.PrivateKey
 
@@ -38,12 +39,19 @@ type Desk struct {
 // Enrol enrols a source of claims with an office.
 func (w *World) Enrol(office, id, role string) *Desk {
 	w.T.Helper()
-	d := &Desk{World: w, ID: id, Office: office, Role: role, Key: NewKey(w.T), Seal: must(counterlink.NewSealKey())(w.T)}
+	return w.EnrolUnder("", office, id, role)
+}
+
+// EnrolUnder is Enrol for a counter that other machines of its office reach under a host name.
+func (w *World) EnrolUnder(host, office, id, role string) *Desk {
+	w.T.Helper()
+	d := &Desk{World: w, ID: id, Office: office, Role: role, HostName: host, Key: NewKey(w.T), Seal: must(counterlink.NewSealKey())(w.T)}
 	// It listens before it is known: a dispatcher that runs tells it where it stands at once.
 	d.sub = must(w.Conn.SubscribeSync(counterlink.CommandSubject(id)))(w.T)
 	Check(w.T, w.Conn.Flush())
 	w.Record(events.KindOffice, office, &events.CounterEnrolled{
 		Counter: id, PublicKey: Public(w.T, d.Key), SealKey: d.Seal.PublicKey().Bytes(), Role: role, CounterCode: office[:5] + "A001",
+		HostName: host,
 	})
 	return d
 }
@@ -54,7 +62,7 @@ func (w *World) Enrolled(_ context.Context, counter string) (counterlink.Enrolme
 	if !ok {
 		return counterlink.Enrolment{}, fmt.Errorf("counter %s: %w", counter, counterlink.ErrNotEnrolled)
 	}
-	return counterlink.Enrolment{Office: c.Office, PublicKey: c.PublicKey, SealKey: c.SealKey, Role: c.Role, Since: c.Since}, nil
+	return counterlink.Enrolment{Office: c.Office, PublicKey: c.PublicKey, SealKey: c.SealKey, Role: c.Role, HostName: c.HostName, Since: c.Since}, nil
 }
 
 func (w *World) quarantine(ctx context.Context, q counterlink.Quarantined) error {
@@ -106,7 +114,7 @@ func (d *Desk) Received(c *events.Claim) counterlink.Received {
 		Check(d.World.T, err)
 	}
 	return counterlink.Received{Claim: c, Signed: signed, Hash: hash, Enrolment: counterlink.Enrolment{
-		Office: d.Office, PublicKey: Public(d.World.T, d.Key), SealKey: d.Seal.PublicKey().Bytes(), Role: d.Role,
+		Office: d.Office, PublicKey: Public(d.World.T, d.Key), SealKey: d.Seal.PublicKey().Bytes(), Role: d.Role, HostName: d.HostName,
 	}}
 }
 

@@ -29,11 +29,14 @@ func (p *Parts) SignInAt(name string, accounts *console.Accounts) *console.SignI
 		ByCode:       func(code string) (officer.Officer, error) { return p.Directory.OfficerByCode(code, p.Clock.Now()) },
 		Invited:      func(hash []byte) (officer.Officer, error) { return p.Directory.OfficerInvited(hash, p.Clock.Now()) },
 		Municipality: func(office string) string { return p.Directory.Offices()[office].GetMunicipality() },
-		Trial:        p.Directory.Trial,
-		Offer:        p.offerAtConsole,
-		Waiting:      p.waitingAtConsole,
-		Opening:      p.openingAtConsole,
-		Deciding:     p.decidingAtConsole,
+		PasswordsAllowed: func(office string) bool {
+			return p.Directory.OfficersOf(office, p.Directory.OfficersTime(p.Clock.Now())).Passwords()
+		},
+		Trial:    p.Directory.Trial,
+		Offer:    p.offerAtConsole,
+		Waiting:  p.waitingAtConsole,
+		Opening:  p.openingAtConsole,
+		Deciding: p.decidingAtConsole,
 	}
 }
 

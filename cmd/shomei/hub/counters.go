@@ -340,5 +340,5 @@ func (p *Parts) enrolled(ctx context.Context, counter string) (counterlink.Enrol
 	if err := p.Directory.Doubtful(c.Office); err != nil {
 		return counterlink.Enrolment{}, fmt.Errorf("counter %s waits: %w", counter, err)
 	}
-	return counterlink.Enrolment{Office: c.Office, PublicKey: c.PublicKey, SealKey: c.SealKey, Role: c.Role, Since: c.Since}, nil
+	return counterlink.Enrolment{Office: c.Office, PublicKey: c.PublicKey, SealKey: c.SealKey, Role: c.Role, HostName: c.HostName, Since: c.Since}, nil
 }

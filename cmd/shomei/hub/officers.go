@@ -90,6 +90,19 @@ func (o Operator) RequireSignatures(ctx context.Context, office, from string) er
 	})
 }
 
+// AllowPasswords lets officers of an office have passwords for the console, or no longer. Of an office that is administered, an operator
+// can only forbid them.
+func (o Operator) AllowPasswords(ctx context.Context, office string, allowed bool) error {
+	return o.aboutOfficers(ctx, office, func(now officer.Office, _ dossier.Sealer) (events.Body, error) {
+		if allowed && !now.Passwords() {
+			if err := unadministered(now); err != nil {
+				return nil, err
+			}
+		}
+		return &events.PasswordsAllowed{Allowed: allowed}, nil
+	})
+}
+
 // DefineFourEyes chooses the acts that need a second officer at an office from a day on, and returns all that do. Of an office
 // that is administered, an operator can only add some.
 func (o Operator) DefineFourEyes(ctx context.Context, office string, acts []string, from string) (all []string, err error) {

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nkeys"
 
 	"shomei/events"
 	"shomei/pkg/civil"
+	"shomei/pkg/counterlink"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/natstest"
 	"shomei/pkg/officer"
@@ -44,6 +46,7 @@ func TestOperatorsAppointTheFirstAdministratorOnly(t *testing.T) {
 	}
 	_, _, err = by.InviteOfficer(t.Context(), office, "A2")
 	refused("to invite nobody", err, "no officer")
+	hostNames(t, by, office)
 	today := civil.Of(p.Clock.Now())
 	refused("a past day", by.RequireSignatures(t.Context(), office, today.AddDays(-1).String()), "day from today")
 	check(t, by.RequireSignatures(t.Context(), office, today.AddDays(9).String()))
@@ -73,4 +76,54 @@ func TestOperatorsAppointTheFirstAdministratorOnly(t *testing.T) {
 	refused("retired twice", by.RetireOfficer(t.Context(), office, "A1"), "no officer")
 	check(t, enrol(&events.OfficerEnrolled{Officer: "A2", Roles: []string{"administrator"}}))
 	closeParts(t, p)
+}
+
+// hostNames enrols counters under host names: each has one of its own, only counters have one, and it can be changed and taken away.
+func hostNames(t *testing.T, by Operator, office string) {
+	t.Helper()
+	key := map[string]Enrolment{}
+	enrol := func(counter, role, host string) (Enrolled, error) {
+		e, again := key[counter]
+		if !again {
+			pair, err := nkeys.CreateUser()
+			check(t, err)
+			seal, err := counterlink.NewSealKey()
+			check(t, err)
+			e = Enrolment{Office: office, Counter: counter, Role: role, Near: true, SealKey: seal.PublicKey().Bytes()}
+			e.PublicKey, err = pair.PublicKey()
+			check(t, err)
+			key[counter] = e
+		}
+		e.HostName = &host
+		if host == "as it is" {
+			e.HostName = nil
+		}
+		return by.Enrol(t.Context(), e)
+	}
+	by.hub.ConsoleName = "console.example"
+	for _, try := range []struct{ counter, role, host, want, refused string }{
+		{"w1", "counter", "w1.example", "w1.example", ""},
+		{"w1", "counter", "as it is", "w1.example", ""},
+		{"w2", "counter", "w1.example", "", "w1.example"},
+		{"w2", "counter", "console.example", "", "console's name"},
+		{"w2", "counter", "192.0.2.1", "", "no host name"},
+		{"w2", "counter", "localhost", "", "no host name"},
+		{"t1", "telephone", "t1.example", "", "no pages"},
+		{"w1", "counter", "window.example", "window.example", ""},
+		{"w2", "counter", "w1.example", "w1.example", ""},
+		{"w1", "counter", "", "", ""},
+	} {
+		enrolled, err := enrol(try.counter, try.role, try.host)
+		if try.refused != "" {
+			if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), try.refused) {
+				t.Errorf("%s as %q: %v", try.counter, try.host, err)
+			}
+			continue
+		}
+		check(t, err)
+		known, _ := by.hub.Directory.Counter(try.counter)
+		if enrolled.Bundle.HostName != try.want || known.HostName != try.want {
+			t.Errorf("%s as %q: the bundle has %q, the directory %q", try.counter, try.host, enrolled.Bundle.HostName, known.HostName)
+		}
+	}
 }

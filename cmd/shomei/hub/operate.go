@@ -25,6 +25,7 @@ import (
 	"shomei/pkg/eventlog"
 	"shomei/pkg/intake"
 	"shomei/pkg/lifecycle"
+	"shomei/pkg/officer"
 	"shomei/pkg/order"
 	"shomei/pkg/wait"
 	"shomei/services/register"
@@ -122,6 +123,9 @@ type Enrolment struct {
 	Hub string `json:"hub,omitempty"`
 	// Near says that it runs on this machine and reaches the hub where it listens.
 	Near bool `json:"near,omitempty"`
+	// HostName is the name under which the counter serves its pages to other machines of its office; empty: to none. Nil leaves it as
+	// it is.
+	HostName *string `json:"host_name,omitempty"`
 	// PublicKey is its public nkey, SealKey its public HPKE key.
 	PublicKey string `json:"public_key"`
 	SealKey   []byte `json:"seal_key"`
@@ -149,15 +153,19 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 		return Enrolled{}, err
 	}
 	known, ok := o.hub.Directory.Counter(e.Counter)
-	if !ok {
+	if ok {
+		e.Code = known.Code
+	}
+	if e.HostName == nil {
+		e.HostName = &known.HostName
+	}
+	if !ok || *e.HostName != known.HostName {
 		if err := o.recordEnrolment(ctx, e); err != nil {
 			return Enrolled{}, err
 		}
 		if err := o.hub.admitCounters(); err != nil {
 			return Enrolled{}, err
 		}
-	} else {
-		e.Code = known.Code
 	}
 	bundle, err := o.hub.bundle(ctx, e.Counter, e.Office, e.Role, e.PublicKey)
 	if err != nil {
@@ -173,6 +181,11 @@ func (o Operator) Enrol(ctx context.Context, e Enrolment) (Enrolled, error) {
 func (o Operator) recordEnrolment(ctx context.Context, e Enrolment) error {
 	taken := func(s *events.OfficeState) error {
 		for _, k := range s.Counters {
+			if k.Counter == e.Counter && !k.Retired && k.PublicKey == e.PublicKey {
+				return nil // it changes its host name
+			}
+		}
+		for _, k := range s.Counters {
 			if k.Counter == e.Counter && !k.Retired || e.Code != "" && k.CounterCode == e.Code {
 				return refuse("somebody has enrolled counter %s with the code %s meanwhile: give the command again", k.Counter, k.CounterCode)
 			}
@@ -181,7 +194,7 @@ func (o Operator) recordEnrolment(ctx context.Context, e Enrolment) error {
 	}
 	return o.hub.recordOfficeIf(ctx, o.envelope(), e.Office, taken, func(dossier.Sealer) (events.Body, error) {
 		return &events.CounterEnrolled{
-			Counter: e.Counter, PublicKey: e.PublicKey, SealKey: e.SealKey, Role: e.Role, CounterCode: e.Code,
+			Counter: e.Counter, PublicKey: e.PublicKey, SealKey: e.SealKey, Role: e.Role, CounterCode: e.Code, HostName: *e.HostName,
 		}, nil
 	})
 }
@@ -197,6 +210,9 @@ func (p *Parts) bundle(ctx context.Context, counter, office, role, public string
 		Counter: counter, Office: office, Role: role, Hub: p.nearURL(), CA: string(p.port.ca),
 		HubSealKey: hex.EncodeToString(sealTo.Bytes()), HubWriters: []string{p.keys.public},
 		Clock: p.Config.Clock, JWT: jwt,
+	}
+	if known, ok := p.Directory.Counter(counter); ok {
+		b.HostName = known.HostName
 	}
 	if slices.Contains(counterlink.RolesWithCards, role) {
 		b.FactoryKey = hex.EncodeToString(p.factoryKey())
@@ -228,6 +244,9 @@ func (o Operator) complete(e *Enrolment) error {
 	}
 	if e.Counter == "" {
 		e.Counter = o.hub.nextCounter(e.Office, e.Role)
+	}
+	if err := o.checkHostName(e); err != nil {
+		return err
 	}
 	if err := officefile.CheckID(e.Counter); err != nil {
 		return refuse("%v", err)
@@ -264,6 +283,29 @@ func (o Operator) completeHub(e *Enrolment) error {
 	if err := o.hub.port.carries(at.Hostname()); err != nil {
 		return refuse("--hub: the hub's certificate does not carry the name %.80s, so the counter would refuse it; it carries %s: add the name to names under [hub] in the configuration and start the hub again",
 			at.Hostname(), strings.Join(o.hub.port.names(), ", "))
+	}
+	return nil
+}
+
+// checkHostName checks the name under which a counter serves its pages to its office. No other site has it: a passkey of one would
+// count at the other.
+func (o Operator) checkHostName(e *Enrolment) error {
+	if e.HostName == nil || *e.HostName == "" {
+		return nil
+	}
+	if e.Role != "counter" {
+		return refuse("a %s has no pages and no host name", e.Role)
+	}
+	if err := officer.CheckHost(*e.HostName); err != nil {
+		return refuse("%v", err)
+	}
+	if strings.EqualFold(*e.HostName, o.hub.ConsoleName) {
+		return refuse("%s is the console's name: a counter needs one of its own", *e.HostName)
+	}
+	for _, c := range o.hub.Directory.Counters() {
+		if c.HostName == *e.HostName && c.ID != e.Counter {
+			return refuse("counter %s has the host name %s: each needs one of its own", c.ID, c.HostName)
+		}
 	}
 	return nil
 }

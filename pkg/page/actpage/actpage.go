@@ -142,7 +142,7 @@ func WordOf(claim *events.Claim) string {
 	case *events.Claim_OfficerProposed, *events.Claim_OfficerLeft, *events.Claim_InvitationMade, *events.Claim_PasskeyOffered,
 		*events.Claim_PasskeyGivenUp:
 		return "officers"
-	case *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted:
+	case *events.Claim_SignaturesWanted, *events.Claim_FourEyesWanted, *events.Claim_PasswordsWanted:
 		return "demands"
 	case *events.Claim_RecordChangeNotified:
 		for _, c := range intake.Changes {

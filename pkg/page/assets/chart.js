@@ -1,5 +1,5 @@
 // Draws every <div class="chart" data-table="ID"> from the table with that id: the first column names the categories,
-// each column headed with data-series is a series. Without script, or without ECharts, the table stands alone and says the same.
+// each column headed with data-series is a series; with data-lying the bars lie, so that long names have room. Without script, or without ECharts, the table stands alone and says the same.
 "use strict";
 for (const place of document.querySelectorAll(".chart[data-table]")) {
   const table = document.getElementById(place.dataset.table);
@@ -11,8 +11,15 @@ for (const place of document.querySelectorAll(".chart[data-table]")) {
   const rows = [...table.tBodies[0].rows];
   const number = (cell) => Number(cell.textContent.replaceAll(",", ""));
   const series = heads.flatMap((head, i) => !("series" in head.dataset) ? [] : [{
-    name: head.textContent.trim(), type: "bar", stack: "all", data: rows.map((row) => number(row.cells[i])),
+    name: head.textContent.trim(), type: "bar", stack: "all", barMaxWidth: 64, data: rows.map((row) => number(row.cells[i])),
   }]);
+  const lying = "lying" in place.dataset;
+  if (lying) place.style.height = `${Math.max(12, 5 + 2 * rows.length)}rem`;
+  const names = {
+    type: "category", data: rows.map((row) => row.cells[0].textContent.trim()), inverse: lying,
+    axisLabel: lying ? { width: Math.min(360, place.clientWidth / 2), overflow: "truncate" } : {},
+  };
+  const amounts = { type: "value", minInterval: 1 };
   const motion = !window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const chart = window.echarts.init(place, null, { renderer: "canvas", locale: document.documentElement.lang === "en" ? "EN" : "JA" });
   chart.setOption({
@@ -23,8 +30,8 @@ for (const place of document.querySelectorAll(".chart[data-table]")) {
     legend: { top: 0 },
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
     tooltip: { trigger: "axis", renderMode: "richText" },
-    xAxis: { type: "category", data: rows.map((row) => row.cells[0].textContent.trim()) },
-    yAxis: { type: "value", minInterval: 1 },
+    xAxis: lying ? amounts : names,
+    yAxis: lying ? names : amounts,
     series,
   });
   // ECharts describes the drawing; the table's caption names it.

@@ -170,13 +170,19 @@ func (b *Browser) navigate(t testing.TB, url string) {
 	}
 }
 
-// Wait runs actions in the current page, for a minute at most.
+// Wait runs actions in the current page, for a minute at most; anew if the page was redrawn between finding an element and using it.
 func (b *Browser) Wait(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.Context, patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		t.Fatalf("in the browser: %v", err)
+	for {
+		err := chromedp.Do(ctx, steps...)
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "Could not find node with given id") {
+			t.Fatalf("in the browser: %v", err)
+		}
 	}
 }
 

@@ -107,7 +107,7 @@ func (d *Desk) answer(do does) http.HandlerFunc {
 			}
 			out.view.Lang = lang
 			if !out.view.Bare {
-				d.greet(&out.view, c.who)
+				d.greet(&out.view, r, c.who)
 			}
 			d.render(w, r, out)
 		case err != nil:

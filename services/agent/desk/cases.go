@@ -82,7 +82,7 @@ func (d *Desk) findCases(ctx context.Context, r caseRequest) ([]openCase, error)
 	case r.ResidentCode != "":
 		key.Code, key.BirthDate = r.ResidentCode, r.BirthDate
 	default:
-		identity, err := d.Counter.Presented(ctx)
+		identity, err := d.onReader(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,8 @@
 // Package desk is the face of a counter: the clerk's pages, the resident's own page for PINs, and the same as JSON.
-// It answers on loopback only: whoever sits at the
+// On loopback whoever sits at the
 // machine is the clerk, but for the browser that was paired as the resident's screen: it gets the resident's pages and
-// nothing else, and no other browser gets those.
+// nothing else, and no other browser gets those. To other machines of the office it answers by TLS, under the counter's host name,
+// once an officer has signed in (Desk.OfficeHandler); nothing of the resident's screen, the API or the card reader is served there.
 //
 // Where the office has officers they sign in with a passkey (pkg/signin), at http://localhost, and sign what they file. An office
 // that requires signatures shows its pages to nobody else. Otherwise the officer's number is typed, unless somebody is signed in.
@@ -58,11 +59,12 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"shomei/pkg/card"
 	"shomei/pkg/card/pcsc"
 	"shomei/pkg/page"
 	"shomei/pkg/regime"
-	"shomei/pkg/signin"
 	"shomei/pkg/wait"
 	"shomei/services/agent"
 )
@@ -86,7 +88,8 @@ type Desk struct {
 	pages   *page.Set
 	reviews shelf[*review]
 	acts    shelf[waiting]
-	site    *signin.Site
+	near    *door
+	noted   *rate.Limiter
 	screen  screen
 	pairing pairing
 
@@ -114,7 +117,7 @@ func New(c Config) (*Desk, error) {
 		reviews: shelf[*review]{age: reviewTime}, acts: shelf[waiting]{age: actTime},
 		screen: screen{lang: page.Japanese, changed: make(chan struct{})},
 	}
-	d.site = d.newSite()
+	d.near, d.noted = d.newDoor(""), rate.NewLimiter(rate.Every(failureEvery), failuresAtOnce)
 	return d, nil
 }
 

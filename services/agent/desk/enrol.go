@@ -34,45 +34,51 @@ func (d *Desk) enrolPage(v enrolView, wrong []page.FieldError, lang page.Languag
 	return show("enrol", page.View{Title: "enrol.title", Errors: wrong, Scripts: signingScripts, Data: v})
 }
 
-// invited returns who wants to enrol, and the code. Where this counter knows of an invitation the code must be its. Errors:
-// events.ErrOfficer, errCode.
-func (d *Desk) invited(number, typedCode string) (who officer.Officer, code string, err error) {
+// invited returns who wants to enrol at a door, and the code. Where this counter knows of an invitation the code must be its; on its
+// own machine the centre may know of one when this counter does not. Wrong codes are answered ever more slowly. Errors:
+// events.ErrOfficer, errCode, *signin.TooMany.
+func (d *Desk) invited(at *door, number, typedCode string) (who officer.Officer, code string, err error) {
 	typed, err := events.ParseOfficer(number)
 	if err != nil {
 		return who, "", err
 	}
 	code = officer.TidyCode(typedCode)
-	if code == "" {
-		return who, "", errCode
-	}
-	who, err = d.Counter.Officers().Officer(typed)
-	if err != nil {
-		return officer.Officer{Code: typed}, code, nil // the centre may know more
-	}
+	err = at.site.TryCode(typed, func() error {
+		who, err = d.Counter.Officers().Officer(typed)
+		known := err == nil && len(who.Invitations) > 0
+		if code == "" || known && !d.fits(who, code) || !known && at.far() {
+			return errCode
+		}
+		return nil
+	})
+	who.Code = typed
+	return who, code, err
+}
+
+// fits reports whether a code is that of an officer's open invitation.
+func (d *Desk) fits(who officer.Officer, code string) bool {
 	hash := officer.CodeHash(code)
-	fits := func(i officer.Invitation) bool {
+	return slices.ContainsFunc(who.Invitations, func(i officer.Invitation) bool {
 		return subtle.ConstantTimeCompare(i.CodeSHA256, hash) == 1 && d.Counter.Now().Before(i.Until)
-	}
-	if len(who.Invitations) > 0 && !slices.ContainsFunc(who.Invitations, fits) {
-		return who, "", errCode
-	}
-	return who, code, nil
+	})
 }
 
 func (d *Desk) enrolOptions(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	who, _, err := d.invited(r.PostFormValue("officer"), r.PostFormValue("code"))
+	at := d.doorOf(r.Context())
+	who, _, err := d.invited(at, r.PostFormValue("officer"), r.PostFormValue("code"))
 	if err != nil {
 		return nil, err
 	}
-	return d.site.NewKeyOptions(w, r, d.Office, who.Code, who.Passkeys)
+	return at.site.NewKeyOptions(w, r, d.Office, who.Code, who.Passkeys)
 }
 
 func (d *Desk) postEnrol(c call, lang page.Language) (reply, error) {
-	who, code, err := d.invited(c.PostFormValue("officer"), c.PostFormValue("code"))
+	at := d.doorOf(c.Context())
+	who, code, err := d.invited(at, c.PostFormValue("officer"), c.PostFormValue("code"))
 	if err != nil {
 		return d.enrolFailed(c, err, lang), nil
 	}
-	key, err := d.site.NewKey(c.Request, []byte(c.PostFormValue("passkey")))
+	key, err := at.site.NewKey(c.Request, []byte(c.PostFormValue("passkey")))
 	if err != nil {
 		return d.enrolFailed(c, err, lang), nil
 	}
@@ -107,7 +113,7 @@ func (d *Desk) apiEnrol(c call, _ page.Language) (reply, error) {
 	if known := d.Counter.Officers(); known.AsOf() != 0 && !known.Demonstration() {
 		return reply{}, officer.Software
 	}
-	who, code, err := d.invited(r.Officer, r.Code)
+	who, code, err := d.invited(d.near, r.Officer, r.Code)
 	if err != nil {
 		return reply{}, err
 	}

@@ -90,7 +90,7 @@ func (d *Desk) find(ctx context.Context, r findRequest) (found, error) {
 	case r.Card != "":
 		key = counterlink.FindKey{Card: r.Card}
 	default:
-		identity, err := d.Counter.Presented(ctx)
+		identity, err := d.onReader(ctx)
 		if err != nil {
 			return found{}, err
 		}

@@ -216,11 +216,11 @@ func (d *Desk) officerClaim(r officerRequest, lang page.Language) (*events.Claim
 		}}}, nil, &then, nil
 	case "retire":
 		return &events.Claim{Fact: &events.Claim_OfficerLeft{OfficerLeft: &events.OfficerLeft{Officer: r.Officer}}}, nil, nil, nil
-	case "require", "pairs", "give-up":
+	case "require", "pairs", "passwords", "no-passwords", "give-up":
 		claim, err := d.demand(r)
 		return claim, nil, nil, err
 	}
-	return nil, nil, nil, badRequest("do is enrol, invite, retire, require, pairs or give-up")
+	return nil, nil, nil, badRequest("do is enrol, invite, retire, require, pairs, passwords, no-passwords or give-up")
 }
 
 // demand returns what an administrator demands of the office's officers, or the passkey that is given up. The error may be an
@@ -236,6 +236,9 @@ func (d *Desk) demand(r officerRequest) (*events.Claim, error) {
 			err = badRequest("acts are some that an office can have two officers do")
 		}
 		return &events.Claim{Fact: &events.Claim_FourEyesWanted{FourEyesWanted: &events.FourEyesWanted{Acts: r.Acts, From: from}}}, err
+	}
+	if r.Do != "give-up" {
+		return &events.Claim{Fact: &events.Claim_PasswordsWanted{PasswordsWanted: &events.PasswordsWanted{Allowed: r.Do == "passwords"}}}, nil
 	}
 	credential, _ := hex.DecodeString(r.Key) // what is none is nobody's
 	whose, err := d.Counter.Officers().Find(credential)

@@ -100,6 +100,8 @@ var failures = []struct {
 	{errNotTheResidents, "not-the-residents", http.StatusForbidden},
 	{errNoCookie, "no-cookie", http.StatusForbidden},
 	{errProgramsOnly, "programs-only", http.StatusForbidden},
+	{errAtReader, "at-reader", http.StatusForbidden},
+	{errForeignPost, "foreign-post", http.StatusForbidden},
 	{errNotPaired, "not-paired", http.StatusConflict},
 	{errCode, "invitation", http.StatusUnprocessableEntity},
 	{errNoAct, "no-act", http.StatusConflict},

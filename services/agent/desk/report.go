@@ -212,6 +212,9 @@ var reporters = map[string]string{"": "counter", "counter": "counter", "telephon
 
 // cardThere returns the number of the card on the reader.
 func (d *Desk) cardThere(ctx context.Context) (string, error) {
+	if d.doorOf(ctx).far() {
+		return "", errAtReader
+	}
 	var identity card.Identity
 	err := d.Counter.Look(ctx, func(s *card.Session) (err error) {
 		identity, err = s.Identify()

@@ -40,6 +40,9 @@ const (
 // seatOf returns who sends a request. A browser with any cookie of a resident's is never a clerk's, whatever else it
 // has.
 func (d *Desk) seatOf(r *http.Request) seat {
+	if d.doorOf(r.Context()).far() {
+		return seatClerk // whoever it is signs in
+	}
 	resident := r.CookiesNamed(residentCookie)
 	for _, c := range resident {
 		if d.Counter.IsScreen(c.Value) {

@@ -43,9 +43,10 @@ func (s signer) administers() bool {
 // signer returns who is signed in in a clerk's browser, or else the demonstration's officer.
 func (d *Desk) signer(r *http.Request) signer {
 	who := signer{}
-	if s, ok := d.site.Use(r); ok && !s.Locked {
+	at := d.doorOf(r.Context())
+	if s, ok := at.site.Use(r); ok && !s.Locked {
 		who.Code = s.Officer
-	} else if d.believesSoft() {
+	} else if !at.far() && d.believesSoft() {
 		who = signer{Code: d.Soft.Officer, Soft: true}
 	}
 	if found, err := d.Counter.Officers().Officer(who.Code); err == nil {
@@ -206,7 +207,7 @@ func (d *Desk) signOptions(_ http.ResponseWriter, r *http.Request) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	return signin.SignOptions(w.act.Challenge(), officer.Counters, found.Passkeys)
+	return d.doorOf(r.Context()).site.SignOptions(w.act.Challenge(), found.Passkeys)
 }
 
 func (d *Desk) postSign(c call, lang page.Language) (reply, error) {
@@ -229,9 +230,19 @@ func (d *Desk) postSign(c call, lang page.Language) (reply, error) {
 	return w.then, err
 }
 
+// What is recorded of wrong signatures stays for ever, so only so many are. The log of this program has the others.
+const (
+	failuresAtOnce = 30
+	failureEvery   = 2 * time.Minute
+)
+
 // noteFailure files that somebody presented a signature as an officer that proves nothing.
 func (d *Desk) noteFailure(code string, why officer.Reason) {
 	if code == "" || why == officer.Unsigned {
+		return
+	}
+	if !d.noted.Allow() {
+		d.Logger.Warn("a failed sign-in is not recorded, there were too many lately", "officer", code, "why", string(why))
 		return
 	}
 	if err := d.Counter.ReportSignIn(code, string(why)); err != nil {

@@ -11,16 +11,6 @@ import (
 	"shomei/pkg/signin"
 )
 
-// newSite returns who is signed in at this counter: nobody yet.
-func (d *Desk) newSite() *signin.Site {
-	return signin.New(signin.Config{
-		RelyingParty: officer.Counters, Name: "Shomei " + d.Name, Cookie: "signin-" + d.Name,
-		Find:   func(credential []byte) (officer.Officer, error) { return d.Counter.Officers().Find(credential) },
-		ByCode: func(code string) (officer.Officer, error) { return d.Counter.Officers().Officer(code) },
-		Now:    d.Counter.Now, Trial: func() bool { return d.Counter.Officers().Demonstration() },
-	})
-}
-
 // named lets next serve a browser under the machine's name: under its address there are no passkeys.
 func (d *Desk) named(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,8 +39,9 @@ func (d *Desk) signedIn(next http.Handler) http.Handler {
 
 // shut reports whether a clerk's page is shut to a request: its session is locked, or there is none where there must be.
 func (d *Desk) shut(r *http.Request) (locked, ended bool) {
-	s, ok := d.site.Session(r)
-	return s.Locked, !ok && d.mustSign()
+	at := d.doorOf(r.Context())
+	s, ok := at.site.Session(r)
+	return s.Locked, !ok && (at.far() || d.mustSign())
 }
 
 // byName returns the address of a clerk's page under localhost, if a browser opens it under an IP address and the office has
@@ -67,14 +58,21 @@ func (d *Desk) byName(r *http.Request) string {
 type user struct {
 	signer
 	Administers bool
+	// Counter is the counter that another machine uses; empty on the counter's own.
+	Counter string
 }
 
 // greet adds to a clerk's page who is signed in, where the office has officers.
-func (d *Desk) greet(v *page.View, who signer) {
-	if !d.Counter.Officers().SetUp() {
+func (d *Desk) greet(v *page.View, r *http.Request, who signer) {
+	at := d.doorOf(r.Context())
+	if !at.far() && !d.Counter.Officers().SetUp() {
 		return
 	}
-	v.User = user{who, who.administers()}
+	u := user{signer: who, Administers: who.administers()}
+	if at.far() {
+		u.Counter = d.Name
+	}
+	v.User = u
 	if !slices.Contains(v.Scripts, "signin.js") {
 		v.Scripts = append(slices.Clone(v.Scripts), "signin.js")
 	}
@@ -99,7 +97,7 @@ func (d *Desk) showSignIn(c call, lang page.Language) (reply, error) {
 func (d *Desk) signInPage(r *http.Request, wrong []page.FieldError, lang page.Language) reply {
 	v := signInView{station: d.station(lang, ""), Officer: r.PostFormValue("officer"), Lost: r.URL.Query().Get("lost") != ""}
 	v.Live = guestLive
-	if s, ok := d.site.Session(r); ok && s.Locked {
+	if s, ok := d.doorOf(r.Context()).site.Session(r); ok && s.Locked {
 		v.Locked = s.Officer
 	}
 	return show("signin", page.View{Title: "signin.title", Errors: wrong, Scripts: signingScripts, Data: v, Lang: lang})
@@ -110,7 +108,7 @@ func (d *Desk) signInOptions(w http.ResponseWriter, r *http.Request) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	return d.site.Options(w, r, code)
+	return d.doorOf(r.Context()).site.Options(w, r, code)
 }
 
 // signIn signs in by what a form brings. A signature that proves nothing is recorded.
@@ -119,7 +117,7 @@ func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) (signin.Session, e
 	if err != nil {
 		return signin.Session{}, err
 	}
-	s, err := d.site.SignIn(w, r, code, []byte(r.PostFormValue("passkey")))
+	s, err := d.doorOf(r.Context()).site.SignIn(w, r, code, []byte(r.PostFormValue("passkey")))
 	var why officer.Reason
 	if errors.As(err, &why) {
 		d.noteFailure(s.Officer, why)
@@ -144,7 +142,7 @@ func (d *Desk) postSignIn(w http.ResponseWriter, r *http.Request) {
 // postUnlock signs in without leaving the page that was locked: 204 for the same officer, 200 for another one.
 func (d *Desk) postUnlock(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
-	before, was := d.site.Session(r)
+	before, was := d.doorOf(r.Context()).site.Session(r)
 	now, err := d.signIn(w, r)
 	switch {
 	case err != nil:
@@ -157,12 +155,12 @@ func (d *Desk) postUnlock(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Desk) postLock(w http.ResponseWriter, r *http.Request) {
-	d.site.Lock(r)
+	d.doorOf(r.Context()).site.Lock(r)
 	w.WriteHeader(http.StatusNoContent)
 }
 
 func (d *Desk) postSignOut(c call, _ page.Language) (reply, error) {
-	d.site.End(c.Request)
+	d.doorOf(c.Context()).site.End(c.Request)
 	return goTo("/sign-in"), nil
 }
 

@@ -4,6 +4,10 @@ import "shomei/pkg/page"
 
 // problemWords say what could not be done, by the code of the [Problem], and under .next what to do then.
 var problemWords = page.Catalogue{
+	"problem.foreign-post":           {JA: "この画面から送られたものではないため、受け付けませんでした。", EN: "It was not sent from this site's own page, and was not taken."},
+	"problem.foreign-post.next":      {JA: "この画面を開き直して、もう一度入力してください。", EN: "Open the page anew and enter it again."},
+	"problem.at-reader":              {JA: "カードリーダーのある窓口端末で行うことなので、ほかの端末からはできません。", EN: "This is done at the counter itself, where the card reader is, and not from another machine."},
+	"problem.at-reader.next":         {JA: "窓口端末の画面で行うか、カードの番号を入力してください。", EN: "Do it on the counter's own screen, or type the card's number."},
 	"problem.title":                  {JA: "できませんでした", EN: "It could not be done"},
 	"problem.unknown-procedure":      {JA: "この端末にその手続きはありません。", EN: "This counter knows of no such procedure."},
 	"problem.unknown-procedure.next": {JA: "受付番号を確かめてください。", EN: "Check the receipt number."},

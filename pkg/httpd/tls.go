@@ -1,4 +1,4 @@
-package main
+package httpd
 
 import (
 	"cmp"
@@ -10,28 +10,28 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"shomei/pkg/ops"
 )
 
-// url returns where the console is reached that listens at an address.
-func (s signInConfig) url(at string) string {
-	if s.Name == "" {
-		return "http://" + at + "/"
-	}
-	_, port, _ := net.SplitHostPort(at) // an address that is listened on
-	return "https://" + net.JoinHostPort(s.Name, port) + "/"
+// Site is a host name with its certificate.
+type Site struct {
+	Name string
+	// Certificate and Key are files in PEM for that name; what replaces them is shown from then on.
+	Certificate, Key string
+	Logger           *slog.Logger
 }
 
-// listen listens by TLS, at any address.
-func (s signInConfig) listen(at string, logger *slog.Logger) (net.Listener, error) {
-	shown := &certificateFiles{certificate: s.Certificate, key: s.Key, logger: logger}
+// ErrCertificate: a certificate can't be used, or is for another name.
+var ErrCertificate = errors.New("the certificate")
+
+// ListenTLS listens at an address by TLS. Errors, besides those of net.Listen: ErrCertificate.
+func ListenTLS(at string, site Site) (net.Listener, error) {
+	shown := &certificateFiles{Site: site}
 	pair, err := shown.get(nil)
 	if err == nil {
-		err = pair.Leaf.VerifyHostname(s.Name)
+		err = pair.Leaf.VerifyHostname(site.Name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: [sign_in]: %w", ops.ErrConfig, err)
+		return nil, fmt.Errorf("%w: %w", ErrCertificate, err)
 	}
 	l, err := net.Listen("tcp", at)
 	if err != nil {
@@ -42,8 +42,7 @@ func (s signInConfig) listen(at string, logger *slog.Logger) (net.Listener, erro
 
 // certificateFiles is a certificate whose files are read anew when they change.
 type certificateFiles struct {
-	certificate, key string
-	logger           *slog.Logger
+	Site
 
 	mu   sync.Mutex
 	pair *tls.Certificate
@@ -61,7 +60,7 @@ func (c *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	}
 	var pair tls.Certificate
 	if err == nil {
-		pair, err = tls.LoadX509KeyPair(c.certificate, c.key)
+		pair, err = tls.LoadX509KeyPair(c.Certificate, c.Key)
 	}
 	if err == nil {
 		c.pair, c.of = &pair, changed
@@ -72,15 +71,15 @@ func (c *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	}
 	if !changed.Equal(c.of) {
 		c.of = changed // said once for each change
-		c.logger.Error("the console's new certificate can't be used; the former is shown on", "error", err)
+		c.Logger.Error("the new certificate can't be used; the former is shown on", "name", c.Name, "error", err)
 	}
 	return c.pair, nil
 }
 
 // changed returns when the newer of the two files changed.
 func (c *certificateFiles) changed() (time.Time, error) {
-	a, err1 := os.Stat(c.certificate)
-	b, err2 := os.Stat(c.key)
+	a, err1 := os.Stat(c.Certificate)
+	b, err2 := os.Stat(c.Key)
 	if err := errors.Join(err1, err2); err != nil {
 		return c.of, err
 	}

@@ -1,4 +1,4 @@
-package main
+package httpd_test
 
 import (
 	"crypto/ecdsa"
@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"io/fs"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -15,12 +17,11 @@ import (
 	"testing"
 	"time"
 
-	"shomei/pkg/natstest"
-	"shomei/pkg/ops"
+	"shomei/pkg/httpd"
 )
 
 // writePair writes a certificate for a name and its key, as of a moment.
-func writePair(t *testing.T, by signInConfig, serial int64, at time.Time) {
+func writePair(t *testing.T, by httpd.Site, serial int64, at time.Time) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -42,20 +43,20 @@ func writePair(t *testing.T, by signInConfig, serial int64, at time.Time) {
 	}
 }
 
-// TestTheConsolesCertificateIsReadAnew when its files change, and a pair that can't be used leaves the former.
-func TestTheConsolesCertificateIsReadAnew(t *testing.T) {
+// TestCertificateIsReadAnew when its files change, and a pair that can't be used leaves the former.
+func TestCertificateIsReadAnew(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
-	by := signInConfig{Name: "console.example", Certificate: filepath.Join(dir, "c.pem"), Key: filepath.Join(dir, "k.pem")}
-	if _, err := by.listen("127.0.0.1:0", natstest.Quiet()); !errors.Is(err, ops.ErrConfig) {
+	by := httpd.Site{Name: "console.example", Certificate: filepath.Join(dir, "c.pem"), Key: filepath.Join(dir, "k.pem"), Logger: slog.New(slog.DiscardHandler)}
+	if _, err := httpd.ListenTLS("127.0.0.1:0", by); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no files: %v", err)
 	}
 	writePair(t, by, 1, now)
 	other := by
 	other.Name = "other.example"
-	if _, err := other.listen("127.0.0.1:0", natstest.Quiet()); !errors.Is(err, ops.ErrConfig) {
+	if _, err := httpd.ListenTLS("127.0.0.1:0", other); !errors.As(err, &x509.HostnameError{}) {
 		t.Errorf("a certificate for another name: %v", err)
 	}
-	l, err := by.listen("127.0.0.1:0", natstest.Quiet())
+	l, err := httpd.ListenTLS("127.0.0.1:0", by)
 	if err != nil {
 		t.Fatal(err)
 	}
