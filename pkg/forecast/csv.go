@@ -23,7 +23,8 @@ Days are YYYY-MM-DD. A row fills the columns that it needs and leaves the others
   closed    day; office, since                           closed on a working day (no office: all)
   open      day; office, since                           open on a weekend or holiday
   issued    office, kind, last_day, count; day, window   holders got a certificate that ends on last_day, or moved here with one; no day:
-                                                         before the history begins. window is the first day on which it can be renewed
+                                                         they held it when the history began. (Issued more than a year before the
+                                                         last day, the day may be left out.) window is the first day to renew it
   notice    day, office, kind, last_day, count           holders were sent the notice that it ends
   ended     day, office, kind, last_day, count; procedure
                                                          it ended early without a visit here: death, loss, moved (in procedure)

@@ -1,7 +1,9 @@
 package forecast
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat"
 )
@@ -32,16 +34,12 @@ const recentHalfLife = 1.5
 // learnLevel chooses the half-life and what is kept by how well they would have forecast the ratios, oldest first; weights say how much
 // each week tells.
 func learnLevel(ratios, weights []float64) level {
-	logs := make([]float64, len(ratios))
-	for i, r := range ratios {
-		logs[i] = math.Log(max(r, 1e-3))
-	}
-	recent := smooth(logs, weights, recentHalfLife)
+	recent := smooth(ratios, weights, recentHalfLife)
 	best, least := level{}, math.Inf(1)
 	for _, h := range halfLives {
-		long := smooth(logs, weights, h)
+		long := smooth(ratios, weights, h)
 		for _, keep := range keeps {
-			if loss := levelLoss(logs, weights, long, recent, keep); loss < least {
+			if loss := levelLoss(ratios, weights, long, recent, keep); loss < least {
 				least = loss
 				best = level{long[len(long)-1], recent[len(recent)-1], keep}
 			}
@@ -50,26 +48,27 @@ func learnLevel(ratios, weights []float64) level {
 	return best
 }
 
-// smooth returns at each week the exponentially weighted mean of all weeks up to it.
+// smooth returns at each week the logarithm of the exponentially weighted mean of all weeks up to it: of what came over what was expected,
+// because a mean of logarithms would lie below.
 func smooth(x, weights []float64, halfLife float64) []float64 {
 	out, decay := make([]float64, len(x)), math.Exp2(-1/halfLife)
 	sum, n := 0.0, 1e-9
 	for i := range x {
 		sum, n = sum*decay+x[i]*weights[i], n*decay+weights[i]
-		out[i] = sum / n
+		out[i] = math.Log(max(sum/n, 1e-3))
 	}
 	return out
 }
 
 // levelLoss is the mean absolute error of the forecasts that a level would have made, once there was something to learn from.
-func levelLoss(logs, weights, long, recent []float64, keep float64) float64 {
+func levelLoss(ratios, weights, long, recent []float64, keep float64) float64 {
 	const warmUp = 13
 	sum, n := 0.0, 0.0
 	for _, h := range horizons {
 		kept := math.Pow(keep, float64(h))
-		for i := warmUp; i+h < len(logs); i++ {
+		for i := warmUp; i+h < len(ratios); i++ {
 			said := long[i] + (recent[i]-long[i])*kept
-			sum += weights[i+h] * math.Abs(math.Exp(logs[i+h])-math.Exp(said))
+			sum += weights[i+h] * math.Abs(ratios[i+h]-math.Exp(said))
 			n += weights[i+h]
 		}
 	}
@@ -104,45 +103,79 @@ func partOfYear(day int) float64 {
 	return x - math.Floor(x)
 }
 
-// unusual is a week whose logarithm is that far from its year: a shock, from which no season is learned.
+// unusual is a time of the year whose logarithm is that far from what it was in other years: a shock, and no season.
 const unusual = 0.9
 
 // learnSeason learns from the weekly ratios, oldest first, what the seasons are worth; middle is the middle day of the first week. What
-// differs from year to year as much as within a year is no season, and is left out in that measure.
+// differs from year to year as much as within a year is no season, and is left out in that measure; what happened in one year alone is
+// left out.
 func learnSeason(ratios, weights []float64, middle int) season {
 	s := evenSeason()
-	if len(ratios) < 60 {
+	years := len(ratios) / 52
+	if years < 1 {
 		return s
 	}
-	var sum, squares, n [seasonParts]float64
-	base := yearlyMean(ratios, weights)
-	for i, r := range ratios {
-		dev := math.Log(max(r, 1e-3)) - base[i]
-		if weights[i] <= 0 || math.Abs(dev) > unusual {
-			continue
-		}
-		part := int(partOfYear(middle+7*i) * seasonParts)
-		sum[part], squares[part], n[part] = sum[part]+dev, squares[part]+dev*dev, n[part]+1
-	}
-	years := float64(len(ratios)) / 52
-	var means, within []float64
-	for i := range n {
-		if n[i] < 2 {
+	parts := yearParts(ratios, weights, middle, years)
+	var usual, noise [seasonParts]float64
+	for i, of := range parts {
+		if len(of) == 0 {
 			return s
 		}
-		m := sum[i] / n[i]
-		means, within = append(means, m), append(within, max(0, squares[i]/n[i]-m*m)/max(1, min(n[i]/2, years)))
+		usual[i], noise[i] = agreed(of)
 	}
-	noise := stat.Mean(within, nil)
-	if years < 1.9 { // one year can't tell its season from its chances
-		noise = max(noise, stat.Variance(means, nil)/2)
+	spread := stat.Variance(usual[:], nil)
+	within := stat.Mean(noise[:], nil)
+	if years < 2 {
+		within = spread / 2 // one year can't tell its season from its chances
 	}
-	keep := max(0, 1-noise/max(stat.Variance(means, nil), 1e-12))
-	centre := stat.Mean(means, nil)
+	keep, centre := max(0, 1-within/max(spread, 1e-12)), stat.Mean(usual[:], nil)
 	for i := range s {
-		s[i] = math.Exp(keep * (means[i] - centre))
+		s[i] = math.Exp(keep * (usual[i] - centre))
 	}
 	return s
+}
+
+// yearParts returns for each part of the year how far it lay from its year, in each of the last years, as logarithms.
+func yearParts(ratios, weights []float64, middle, years int) (parts [seasonParts][]float64) {
+	base := yearlyMean(ratios, weights)
+	for year := range years {
+		var sum, n [seasonParts]float64
+		for i := len(ratios) - 52*(year+1); i < len(ratios)-52*year; i++ {
+			if weights[i] > 0 {
+				part := int(partOfYear(middle+7*i) * seasonParts)
+				sum[part] += math.Log(max(ratios[i], 1e-3)) - base[i]
+				n[part]++
+			}
+		}
+		for part := range parts {
+			if n[part] > 0 {
+				parts[part] = append(parts[part], sum[part]/n[part])
+			}
+		}
+	}
+	return parts
+}
+
+// agreed returns what some years agree on, and how much of that is chance: their median, or of two that differ much the smaller one.
+func agreed(years []float64) (usual, noise float64) {
+	slices.SortFunc(years, func(a, b float64) int { return cmp.Compare(math.Abs(a), math.Abs(b)) })
+	switch n := len(years); {
+	case n == 1:
+		return max(-unusual, min(unusual, years[0])), 0
+	case n == 2 && math.Abs(years[1]-years[0]) > unusual:
+		return years[0], unusual * unusual / 4
+	case n == 2:
+		return (years[0] + years[1]) / 2, stat.Variance(years, nil) / 2
+	}
+	slices.Sort(years)
+	usual = years[len(years)/2]
+	near, n := 0.0, 0.0
+	for _, y := range years {
+		if d := y - usual; math.Abs(d) < unusual && d != 0 {
+			near, n = near+d*d, n+1
+		}
+	}
+	return usual, near / max(1, n) / float64(len(years))
 }
 
 // yearlyMean returns at each week the mean logarithm of the weeks half a year before and after.

@@ -80,7 +80,8 @@ type dueModel struct {
 	level   level
 	office  []float64
 	loss    float64 // of holders, a day
-	lag     int     // from a window's opening to the notice; noDay: there are none
+	lag     int     // from a window's opening to the notice, in the middle; noDay: there are none
+	latest  int     // the same of all but a few
 	refused float64 // share of first visits
 	returns returns
 	// shares are by kind, phase (0: until the last day) and procedure; of returned those of all who come again.
@@ -149,12 +150,12 @@ func (z *dueModel) fitHazards(t *tally) {
 		z.hazards = append(z.hazards, k.fit(&z.day).hazard())
 	}
 	z.loss = max(0, t.lost/max(1, t.holderDays))
-	z.lag = medianOf(t.noticeLag)
+	z.lag, z.latest = quantileOf(t.noticeLag, 0.5), quantileOf(t.noticeLag, 0.97)
 }
 
-// medianOf returns the median of a histogram; noDay if it is empty.
-func medianOf(counts []float64) int {
-	left := sum(counts) / 2
+// quantileOf returns a quantile of a histogram; noDay if it is empty.
+func quantileOf(counts []float64, level float64) int {
+	left := sum(counts) * level
 	if left == 0 {
 		return noDay
 	}
@@ -186,7 +187,7 @@ func (v *view) firstDue() [][]float64 {
 		came[o] = make([]float64, v.at-v.from+1)
 	}
 	v.eachArrival(v.from, func(office int, a arrival) {
-		if due(a) && a.how != returned {
+		if due(a) && a.how != returned && int(a.last) >= v.watched() {
 			came[office][int(a.day)-v.from] += float64(a.count)
 		}
 	})

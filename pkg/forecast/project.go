@@ -161,11 +161,10 @@ func (p *projection) noticeOf(c *cohort) int {
 	if c.notice != noDay || p.due.lag == noDay {
 		return c.notice
 	}
-	usual := c.window + p.due.lag
-	if usual <= p.view.at {
+	if c.window+p.due.latest <= p.view.at {
 		return noDay // it should have come, and did not
 	}
-	return max(p.f.first, usual+p.plan.Notices)
+	return max(p.f.first, c.window+p.due.lag+p.plan.Notices)
 }
 
 // projectReturns has refused people come again; waiting are those who were refused in the last days known.

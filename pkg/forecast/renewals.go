@@ -256,9 +256,12 @@ func (t *tally) add(o *tally) {
 	}
 }
 
+// watched is the first last day of which the history saw all who came: of others nobody knows who had come before it began.
+func (v *view) watched() int { return max(v.from-oldest, v.h.first-youngest) }
+
 // tallyOffice counts who could come and who came, by the cohorts of one office.
 func (v *view) tallyOffice(office int, cal calendar, into *tally) {
-	v.cohorts(office, v.from-oldest, v.at-youngest, func(c *cohort) {
+	v.cohorts(office, v.watched(), v.at-youngest, func(c *cohort) {
 		if c.notice != noDay && v.at-c.notice < recently {
 			if lag := c.notice - c.window; lag >= 0 && lag < noticed {
 				into.noticeLag[lag]++
@@ -323,7 +326,7 @@ func (v *view) stretches(c *cohort, do func(first, last int, holders float64)) {
 
 // expectOffice adds to each day of base, from the view's first on, how many first visits of holders the hazards let expect at one office.
 func (v *view) expectOffice(office int, cal calendar, day *[dayClasses]float64, hazards []*hazard, base []float64) {
-	v.cohorts(office, v.from-oldest, v.at-youngest, func(c *cohort) {
+	v.cohorts(office, v.watched(), v.at-youngest, func(c *cohort) {
 		z := hazards[c.kind]
 		v.stretches(c, func(first, last int, holders float64) {
 			for d := first; d <= last; d++ {

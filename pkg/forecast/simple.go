@@ -41,7 +41,7 @@ func (s *simple) learn() {
 			}
 		}
 	}
-	if m := medianOf(leads); m != noDay {
+	if m := quantileOf(leads, 0.5); m != noDay {
 		s.lead = -(m + youngest)
 	}
 	for o := range s.ends {

@@ -94,7 +94,8 @@ var visitQuestions = []struct{ what, sql string }{
 		SELECT if(s.day + 450 < s.last_day, no_day, s.day) AS day, s.office AS office, h.kinds AS kind, '' AS procedure, s.last_day AS last_day,
 			if(h.window > no_day, h.window, no_day) AS window, no_day AS since, count() AS count
 		FROM stays AS s INNER JOIN holders AS h ON s.subscriber = h.subscriber AND s.last_day = h.last_day
-		WHERE s.last_day >= {from:Date32} - 365 AND office != '' AND ` + inExtent + `
+		WHERE s.last_day >= {from:Date32} - 365 AND (s.until = no_day OR s.until >= {from:Date32}) AND (h.ended = no_day OR h.ended >= {from:Date32})
+			AND (s.subscriber, s.last_day) NOT IN (SELECT subscriber, last_day FROM matched WHERE replaces AND day < {from:Date32}) AND office != '' AND ` + inExtent + `
 		GROUP BY ALL ORDER BY office, kind, last_day, day`},
 	{forecast.Ended, `WITH ` + stationsSQL + `
 		SELECT if(s.until > no_day, s.until, h.ended) AS day, s.office AS office, h.kinds AS kind, if(s.until > no_day, 'moved', toString(h.why)) AS procedure,

@@ -41,7 +41,10 @@ func (r *run) on(day int) string {
 	if day == absent {
 		return ""
 	}
-	return r.first.AddDays(day).String()
+	if r.texts[day] == "" {
+		r.texts[day] = r.first.AddDays(day).String()
+	}
+	return r.texts[day]
 }
 
 // writePlans writes mergers, and the days on which offices were open or closed other than by the calendar, beyond the last day, too.

@@ -28,17 +28,22 @@ type run struct {
 	days  []civil.Date
 	open  [][]bool // by office and day
 	late  []float64
-	rows  map[row]int
+	// moveSeason and pinSeason are by day.
+	moveSeason, pinSeason []float64
+	rows                  map[row]int
+	texts                 map[int]string // of days
 }
 
 // reach is how far beyond the last day certificates last that are issued on it.
 const reach = 7*366 + 30
 
 func (w *World) live() *run {
-	r := &run{World: w, dice: rand.New(rand.NewPCG(w.Seed, 0x11fe)), first: w.Begin.AddDays(-youth), rows: map[row]int{}}
+	r := &run{World: w, dice: rand.New(rand.NewPCG(w.Seed, 0x11fe)), first: w.Begin.AddDays(-youth), rows: map[row]int{}, texts: map[int]string{}}
 	r.days = make([]civil.Date, w.length()+reach)
 	for i := range r.days {
 		r.days[i] = r.first.AddDays(i)
+		r.moveSeason = append(r.moveSeason, season(r.days[i], time.March, 28, w.MoveSeason))
+		r.pinSeason = append(r.pinSeason, season(r.days[i], time.February, 24, w.PINSeason))
 	}
 	r.openDays()
 	r.drawWeeks()
@@ -155,7 +160,6 @@ func (r *run) windowOf(last int) int {
 // next lives one certificate to its end, and reports whether another follows.
 func (r *run) next(h *holder) bool {
 	window := r.windowOf(h.last)
-	r.count(row{what: "issued", day: h.from, office: r.placeOn(h.office, h.from), kind: h.kind, lastDay: h.last, window: window, since: absent})
 	died := h.from + r.wait(r.Death)
 	moved := r.moveAfter(h.from)
 	lost := h.from + r.wait(r.Loss)
@@ -174,10 +178,22 @@ func (r *run) next(h *holder) bool {
 	case died:
 		if died <= h.last {
 			r.ended(h, died, "death")
+		} else {
+			r.held(h, died)
 		}
 		return false
 	default:
+		r.held(h, gone)
 		return false // never came
+	}
+}
+
+// held counts a certificate as issued; not if it had ended before anything was counted.
+func (r *run) held(h *holder, until int) {
+	if h.from >= youth || until >= youth {
+		r.count(row{
+			what: "issued", day: h.from, office: r.placeOn(h.office, h.from), kind: h.kind, lastDay: h.last, window: r.windowOf(h.last), since: absent,
+		})
 	}
 }
 
@@ -189,7 +205,7 @@ func (r *run) moveAfter(day int) int {
 	top := r.Move * r.MoveSeason
 	for {
 		day += r.wait(top)
-		if day >= len(r.days) || chance(r.dice, season(r.days[day], time.March, 28, r.MoveSeason)/r.MoveSeason) {
+		if day >= len(r.days) || chance(r.dice, r.moveSeason[day]/r.MoveSeason) {
 			return day
 		}
 	}
@@ -203,13 +219,15 @@ func season(d civil.Date, month time.Month, day int, peak float64) float64 {
 }
 
 func (r *run) ended(h *holder, day int, cause string) {
+	r.held(h, day)
 	r.count(row{what: "ended", day: day, office: r.placeOn(h.office, day), kind: h.kind, procedure: cause, lastDay: h.last, window: absent, since: absent})
 }
 
 // moves has a person appear at another office: the certificate goes with them.
 func (r *run) moves(h *holder, day int) bool {
-	if day > h.last {
-		return false // moves without a certificate
+	if day > h.last { // moves without a certificate
+		r.held(h, day)
+		return false
 	}
 	r.ended(h, day, "moved")
 	h.office = r.dice.IntN(len(r.Offices))
@@ -224,6 +242,7 @@ func (r *run) moves(h *holder, day int) bool {
 
 func (r *run) loses(h *holder, day int) bool {
 	if day > h.last {
+		r.held(h, day)
 		return false
 	}
 	r.ended(h, day, "loss")
@@ -326,6 +345,7 @@ func (r *run) placeOn(office, day int) int {
 // renews has somebody come, perhaps in vain, and reports whether they have a new certificate.
 func (r *run) renews(h *holder, day int) bool {
 	day = r.visitDay(h.office, day)
+	r.held(h, day)
 	one := row{what: "visit", day: day, office: r.placeOn(h.office, day), kind: h.kind, procedure: "renew", lastDay: h.last, window: absent, since: absent}
 	if day > h.last {
 		one.procedure = "issue"
@@ -355,7 +375,7 @@ func (r *run) renews(h *holder, day int) bool {
 // forgetPINs counts PIN resets: in the tax season more, and in a rush many times as many.
 func (r *run) forgetPINs(office int) {
 	for d := youth; d < r.length(); d++ {
-		mean := r.Offices[office].Holders * r.PINs / 365 * season(r.days[d], time.February, 24, r.PINSeason)
+		mean := r.Offices[office].Holders * r.PINs / 365 * r.pinSeason[d]
 		if r.Rush.Day > 0 && d >= r.Rush.Day {
 			mean *= 1 + r.Rush.Size*math.Exp2(-float64(d-r.Rush.Day)/r.Rush.HalfLife)
 		}
