@@ -121,6 +121,7 @@ func TestVisitsAreAHistory(t *testing.T) {
 			"issued,,12237-main,auth sign,,2020-07-01,2020-04-02,,1",
 			"visit,2016-01-12,12237-main,auth sign,issue,,,,1",
 		}},
+		{"years later, what had ended before is not held", "2026-01-11 00:00", Extent{}, []string{"issued,,12237-main,auth sign,,2026-06-18,2026-03-19,,1"}},
 		{"another prefecture", "2018-01-01 00:00", Extent{Area: Area{"47"}}, nil},
 	} {
 		var got []string
