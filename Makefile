@@ -90,6 +90,8 @@ quick: deps assets ## rules, folds, wire and desk, in under a minute
 soak: deps-test engine assets ## what make test does once, at length: damage, crash points, kills, one counter against another, fifty forecasts
 	@$(GO) test -count=1 -run 'AnyLife|EveryLife' ./pkg/lifecycle -rapid.checks=25000
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -run Soak ./cmd
+	@SHOMEI_SOAK=1 $(GO) test -count=1 -timeout 2h -run TwoClocks ./pkg/warehouse
+	@SHOMEI_SOAK=1 $(GO) test -count=1 -timeout 4h -run SoakTables ./cmd/shomei-lab/simulation
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -timeout 1h -run EverySentence ./services/agent
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -timeout 1h -v -run SoakForecast ./cmd/shomei-lab
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -p 1 -timeout 4h -v -run 'Soak|Damaged|Killed' ./cmd/shomei/hub ./cmd/shomei/e2e
@@ -105,6 +107,17 @@ demo: build ## play every story of deploy/stories and leave certificates, CRLs, 
 .PHONY: bench
 bench: build ## measure against floors taken in the same run, and print the table
 	@out/bin/shomei-lab bench
+
+# How many certificates, and where: make bench-analyst N=30000000. The rival is Debian's; no test needs it.
+N        ?= 1000000
+ANALYST  ?= out/analyst
+BENCH_PARTS := /usr/lib/postgresql/15/bin/initdb=postgresql-15
+
+.PHONY: bench-analyst
+bench-analyst: build ## fill the tables of N certificates, and ask analysts' questions of them and of PostgreSQL 15
+	@$(call install-missing,$(BENCH_PARTS))
+	@[ -d $(ANALYST)/tables ] || out/bin/shomei-lab simulate --data $(ANALYST) --subscribers 1400 --tables $(N)
+	@out/bin/shomei-lab bench-analyst --data $(ANALYST)
 
 .PHONY: build
 build: deps engine assets ## out/bin/shomei (hub), out/bin/shomei-agent (counter) and out/bin/shomei-lab (stories, invented populations, measurements)

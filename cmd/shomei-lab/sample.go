@@ -53,7 +53,7 @@ func (a *app) sample(cmd *cobra.Command, plan simulation.Plan, console string) e
 	}
 	out := cmd.ErrOrStderr()
 	fmt.Fprintf(out, "架空の住民 %d人、%s から %s まで → %s (an invented population)\n", plan.Subscribers, plan.From, plan.To, a.Data)
-	if err := a.simulate(cmd, plan); err != nil && !unbelievable(err) {
+	if err := a.simulate(cmd, plan, 0); err != nil && !unbelievable(err) {
 		return err
 	}
 	return a.show(cmd.Context(), console)

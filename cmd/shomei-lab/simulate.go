@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/cli"
+	"shomei/cmd/shomei-lab/bench"
 	"shomei/cmd/shomei-lab/census"
 	"shomei/cmd/shomei-lab/simulation"
 	"shomei/cmd/shomei/hub"
@@ -41,12 +44,17 @@ not at each decision, because nobody waits for one: after a power failure the fo
 Afterwards:
 
   shomei forecast --data DIR --by month --at 2023-01-01
-  shomei all --data DIR --clock DIR/clock`
+  shomei all --data DIR --clock DIR/clock
+
+With --tables N the tables of N certificates are filled as well, in DIR/tables, by the rows that the projector makes, for
+which no log has to be kept: the lives of the log as they are, and then again and again under other identities, in
+invented towns of every prefecture, some weeks earlier. shomei-lab bench-analyst asks questions of them.`
 
 // simulateCommand writes the history of an invented population.
 func (a *app) simulateCommand() *cobra.Command {
 	var plan simulation.Plan
 	var from, to string
+	var tables int
 	cmd := &cobra.Command{
 		Use: "simulate", Short: "架空の住民の歴史を書く (write the history of an invented population into a data folder of its own)",
 		Args: cobra.NoArgs,
@@ -65,7 +73,10 @@ func (a *app) simulateCommand() *cobra.Command {
 			if plan.Subscribers < 1 {
 				return cli.Usage("--subscribers %d: at least one is needed", plan.Subscribers)
 			}
-			return a.simulate(cmd, plan)
+			if tables < 0 {
+				return cli.Usage("--tables %d: give how many certificates, or 0 for none", tables)
+			}
+			return a.simulate(cmd, plan, tables)
 		},
 	}
 	flags := cmd.Flags()
@@ -73,10 +84,11 @@ func (a *app) simulateCommand() *cobra.Command {
 	flags.StringVar(&from, "from", "2016-01-05", "first day")
 	flags.StringVar(&to, "to", "2026-04-01", "first day that is not simulated any more")
 	flags.Uint64Var(&plan.Seed, "seed", 1, "another seed makes other people")
+	flags.IntVar(&tables, "tables", 0, "also fill the tables of so many certificates, in DIR/tables")
 	return cmd
 }
 
-func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
+func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan, tables int) (err error) {
 	logger, err := a.Logger()
 	if err != nil {
 		return err
@@ -113,7 +125,44 @@ func (a *app) simulate(cmd *cobra.Command, plan simulation.Plan) (err error) {
 		return cli.Exit(cli.Interrupted,
 			fmt.Errorf("%s までで止めました。同じ指定でもう一度実行すると続きから始まります。 (stopped at %s; run the same command again to go on)", at.Day, at.Day))
 	}
-	return a.printSimulated(cmd, s, time.Since(begin))
+	if err := a.printSimulated(cmd, s, time.Since(begin)); err != nil || tables == 0 {
+		return err
+	}
+	return a.fillTables(cmd, h, tables)
+}
+
+// tablesFolder is where the tables without a log are, in the data folder.
+func tablesFolder(data string) string { return filepath.Join(data, "tables") }
+
+// fillTables fills the tables of many certificates by the lives of a log.
+func (a *app) fillTables(cmd *cobra.Command, h *hub.Hub, certificates int) (err error) {
+	begin, last := time.Now(), time.Now()
+	lives, err := simulation.ReadLives(cmd.Context(), h.Log)
+	if err != nil {
+		return err
+	}
+	path := tablesFolder(a.Data)
+	if err := os.RemoveAll(path); err != nil { // they can be filled again, and only from the beginning
+		return err
+	}
+	t, err := bench.OpenTables(cmd.Context(), path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.Close(cmd.Context())) }()
+	err = lives.Fill(cmd.Context(), t.Warehouse, certificates, func(n int) {
+		if time.Since(last) > time.Second {
+			last = time.Now()
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d certificates, %.0f a second\n", n, float64(n)/time.Since(begin).Seconds())
+		}
+	})
+	if err != nil {
+		return err
+	}
+	spent := time.Since(begin)
+	fmt.Fprintf(cmd.OutOrStdout(), "tables of %d certificates in %s: %s, %.0f certificates a second\n", certificates, path,
+		spent.Round(time.Second), float64(certificates)/spent.Seconds())
+	return nil
 }
 
 // reportProgress prints twice a second how far a simulation has come, until the returned function is called.

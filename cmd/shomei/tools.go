@@ -205,7 +205,7 @@ SERIAL is written in decimal digits, or in hexadecimal as other tools show it (0
 				return err
 			}
 			defer h.Close()
-			when, err := instant(h, at)
+			when, err := instant(h, "at", at)
 			if err != nil {
 				return err
 			}
@@ -245,7 +245,8 @@ func tellWhereItGoesOn(cmd *cobra.Command, h *hub.Parts, subscriber string) erro
 	return err
 }
 
-func instant(h *hub.Parts, at string) (time.Time, error) {
+// instant reads an instant, or a day, of which it is the end; default now.
+func instant(h *hub.Parts, flag, at string) (time.Time, error) {
 	if at == "" {
 		return h.Clock.Now(), nil
 	}
@@ -254,7 +255,7 @@ func instant(h *hub.Parts, at string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, at)
 	if err != nil {
-		return t, cli.Usage("--at %q is neither a day (2020-06-18) nor an instant (2020-06-18T09:00:00+09:00)", at)
+		return t, cli.Usage("--%s %q is neither a day (2020-06-18) nor an instant (2020-06-18T09:00:00+09:00)", flag, at)
 	}
 	return t, nil
 }
@@ -281,53 +282,88 @@ func printCertificates(out io.Writer, list []warehouse.Certificate, asJSON bool)
 
 // forecastCommand shows how many certificates end, and how many windows open, in each period.
 func (a *app) forecastCommand() *cobra.Command {
-	var q warehouse.ForecastQuery
-	var from, to, at, place string
-	var asJSON bool
+	var f endings
 	cmd := &cobra.Command{
 		Use: "forecast", Short: "満了と更新期間の予測 (how many certificates end, and windows open, by month, week or day)", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if q.By != "month" && q.By != "week" && q.By != "day" {
-				return cli.Usage("--by %q: use month, week or day", q.By)
-			}
-			var err error
-			if q.From, err = civil.Parse(from); err != nil {
-				return cli.Usage("--from: %v", err)
-			}
-			if q.To, err = civil.Parse(to); err != nil {
-				return cli.Usage("--to: %v", err)
-			}
-			h, err := a.attach(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer h.Close()
-			if q.At, err = instant(h, at); err != nil {
-				return err
-			}
-			q.Extent.Place = warehouse.ParsePlace(place)
-			if err := h.Warehouse.Known(cmd.Context(), q.Extent); err != nil {
-				if unknown := (*warehouse.UnknownError)(nil); errors.As(err, &unknown) {
-					return cli.Usage("--office: %w", err)
-				}
-				return err
-			}
-			buckets, err := h.Warehouse.Forecast(cmd.Context(), q)
-			if err != nil {
-				return err
-			}
-			return printForecast(cmd.OutOrStdout(), buckets, asJSON)
-		},
+		Long: `--at の時点で有効だった証明書を、--known の時点で分かっていたことによって数えます。
+Counts the certificates that were in force at --at, by what had been recorded at --known: "--at 2026-04-01 --known 2025-06-01"
+is how many would still be in force on 1 April by what was known in June before.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.printEndings(cmd, f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&q.By, "by", "month", "month, week (from Monday) or day")
-	flags.StringVar(&place, "office", "", "office id, five-digit municipality code or two-digit prefecture code; default everywhere")
-	flags.StringVar(&from, "from", "", "first day counted")
-	flags.StringVar(&to, "to", "", "last day counted")
-	flags.StringVar(&at, "at", "", "look from this instant or day; default now")
-	flags.BoolVar(&asJSON, "json", false, "one JSON object a row")
+	flags.StringVar(&f.By, "by", "month", "month, week (from Monday) or day")
+	flags.StringVar(&f.place, "office", "", "office id, five-digit municipality code or two-digit prefecture code; default everywhere")
+	flags.StringVar(&f.from, "from", "", "first day counted")
+	flags.StringVar(&f.to, "to", "", "last day counted")
+	flags.StringVar(&f.at, "at", "", "look from this instant or day; default now")
+	flags.StringVar(&f.known, "known", "", "count what had been recorded by this instant or day; default all that is")
+	flags.BoolVar(&f.wait, "wait", false, "wait until the tables show all that the log holds")
+	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a row")
 	cmd.AddCommand(a.forecastVisitsCommand(), a.forecastWhatIfCommand(), a.forecastHistoryCommand(), a.forecastBacktestCommand())
 	return cmd
+}
+
+// endings is a question for what ends and opens, with the options as they were given.
+type endings struct {
+	warehouse.ForecastQuery
+	from, to, at, known, place string
+	wait, asJSON               bool
+}
+
+func (a *app) printEndings(cmd *cobra.Command, f endings) error {
+	if f.By != "month" && f.By != "week" && f.By != "day" {
+		return cli.Usage("--by %q: use month, week or day", f.By)
+	}
+	var err error
+	if f.From, err = civil.Parse(f.from); err != nil {
+		return cli.Usage("--from: %v", err)
+	}
+	if f.To, err = civil.Parse(f.to); err != nil {
+		return cli.Usage("--to: %v", err)
+	}
+	h, err := a.attach(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	if f.When, err = clocks(h, f.at, f.known); err != nil {
+		return err
+	}
+	f.Extent.Place = warehouse.ParsePlace(f.place)
+	if err := h.Warehouse.Known(cmd.Context(), f.Extent); err != nil {
+		if unknown := (*warehouse.UnknownError)(nil); errors.As(err, &unknown) {
+			return cli.Usage("--office: %w", err)
+		}
+		return err
+	}
+	if err := tellHowFar(cmd, h, f.wait); err != nil {
+		return err
+	}
+	buckets, err := h.Warehouse.Forecast(cmd.Context(), f.ForecastQuery)
+	if err != nil {
+		return err
+	}
+	return printForecast(cmd.OutOrStdout(), buckets, f.asJSON)
+}
+
+// clocks reads the two times of a question.
+func clocks(h *hub.Parts, at, known string) (c warehouse.Clocks, err error) {
+	if c.At, err = instant(h, "at", at); err == nil && known != "" {
+		c.Known, err = instant(h, "known", known)
+	}
+	return c, err
+}
+
+// tellHowFar waits for the tables or, if nobody wants to wait, says how many commits they lack.
+func tellHowFar(cmd *cobra.Command, h *hub.Parts, wait bool) error {
+	if wait {
+		return h.Projector.Await(cmd.Context())
+	}
+	behind, err := h.Projector.Behind(cmd.Context())
+	if err == nil && behind > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "表は記録より %[1]d 件遅れています。--wait で追いつくまで待ちます。 (the tables lack %[1]d commits of the log; --wait waits for them)\n", behind)
+	}
+	return err
 }
 
 func printForecast(out io.Writer, buckets []warehouse.Bucket, asJSON bool) error {

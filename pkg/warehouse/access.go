@@ -10,7 +10,7 @@ var prefectureCode = regexp.MustCompile(`^(0[1-9]|[1-3][0-9]|4[0-7])$`)
 
 // byMunicipality lists the tables whose rows can be restricted to a prefecture: all that tell of somebody.
 var byMunicipality = []string{
-	"log", "certificates", "certificate_history", "applications", "card_operations", "notices", "certificate_deltas", "deadlines", "facts",
+	"log", "certificates", "certificate_history", "applications", "card_operations", "notices", "certificate_moves", "certificate_sums", "deadlines", "facts",
 }
 
 // AccessDDL returns the statements that create the roles on a ClickHouse server or cluster: shomei_writer for the

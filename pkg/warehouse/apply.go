@@ -2,13 +2,19 @@ package warehouse
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
 	"shomei/events"
+	"shomei/pkg/crashpoint"
 )
+
+var crashMoving = crashpoint.Register("warehouse.moving")
 
 // unknown is the log table's name for an event that this version does not know; a rebuild by a newer version names it.
 const unknown = "Unknown"
@@ -39,13 +45,13 @@ func (r Read) state() *events.SubscriberState {
 // reused after Write. It is not safe for concurrent use.
 type Batch struct {
 	commits      int
+	newest       time.Time // recorded of them
 	log          *block[Entry]
-	certificates certificateRows
+	certificates *certificateRows
 	history      *block[Occurrence]
 	applications *block[Application]
 	cards        *block[CardOperation]
 	notices      *block[Notice]
-	deltas       deltaRows
 	deadlines    *block[deadline]
 	facts        factRows
 }
@@ -54,12 +60,11 @@ type Batch struct {
 func NewBatch() *Batch {
 	return &Batch{
 		log:          eventBlock[Entry]("log"),
-		certificates: certificateRows{newBlock[Certificate]("certificates")},
+		certificates: newCertificateRows(),
 		history:      eventBlock[Occurrence]("certificate_history"),
 		applications: newBlock[Application]("applications"),
 		cards:        eventBlock[CardOperation]("card_operations"),
 		notices:      newBlock[Notice]("notices"),
-		deltas:       deltaRows{block: eventBlock[deltaRow]("certificate_deltas")},
 		deadlines:    newBlock[deadline]("deadlines"),
 		facts:        factRows{eventBlock[fact]("facts")},
 	}
@@ -79,6 +84,9 @@ func (b *Batch) Add(r Read) {
 			s.name = unknown
 		}
 		s.municipality = placeOf(r, s.body)
+		if at := instant(e.RecordedMs); at.After(b.newest) {
+			b.newest = at
+		}
 		b.log.add(entryOf(s))
 		if operation, ok := cardOperationOf(s); ok {
 			b.cards.add(operation)
@@ -98,7 +106,6 @@ func (b *Batch) addSubscriber(s source) {
 	}
 	b.certificates.addOf(s)
 	b.facts.addOf(s)
-	b.deltas.addOf(s)
 	if a, ok := applicationOf(s); ok {
 		b.applications.add(a)
 	}
@@ -118,35 +125,61 @@ type tableRows interface {
 
 func (b *Batch) tables() []tableRows {
 	return []tableRows{
-		b.log, b.certificates.block, b.history, b.applications, b.cards, b.notices, b.deltas.block, b.deadlines, b.facts.block,
+		b.log, b.certificates.block, b.history, b.applications, b.cards, b.notices, b.deadlines, b.facts.block,
 	}
 }
 
 func (b *Batch) reset() {
-	b.commits = 0
+	b.commits, b.newest = 0, time.Time{}
 	for _, t := range b.tables() {
 		t.reset()
 	}
-	b.deltas.facts = nil
+	b.certificates.forget()
 }
 
 // Write writes a batch to the tables, returns once it is on disk, and empties the batch. Writing the same rows again
 // changes nothing. If it fails, some tables may hold the rows and others not, and the batch is unchanged: write it
 // again. ErrUnavailable means that this may help.
 func (w *Warehouse) Write(ctx context.Context, b *Batch) error {
-	if err := w.completeDeltas(ctx, &b.deltas); err != nil {
+	if err := w.writeRows(ctx, b); err != nil {
 		return err
 	}
+	moved := b.certificates
+	if len(moved.serials) > 0 {
+		if err := w.openMonths(ctx, firstOf(moved.earliest)); err != nil {
+			return err
+		}
+		crashMoving.Hit()
+		if err := w.move(ctx, slices.Collect(maps.Keys(moved.serials))); err != nil {
+			return err
+		}
+	}
+	w.noteNewest(b.newest)
+	b.reset()
+	return nil
+}
+
+// writeRows writes the rows that the events alone make.
+func (w *Warehouse) writeRows(ctx context.Context, b *Batch) error {
 	group, together := errgroup.WithContext(ctx)
 	group.SetLimit(parallelInserts)
 	for _, t := range b.tables() {
 		group.Go(func() error { return t.insert(together, w) })
 	}
-	if err := group.Wait(); err != nil {
-		return err
+	return group.Wait()
+}
+
+// noteNewest remembers the month of the newest event written.
+func (w *Warehouse) noteNewest(at time.Time) {
+	if at.IsZero() {
+		return
 	}
-	b.reset()
-	return nil
+	month := firstOf(at)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if month.After(w.newest) {
+		w.newest = month
+	}
 }
 
 // Apply writes the rows of commits to the tables, like Write.

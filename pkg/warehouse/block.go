@@ -62,10 +62,6 @@ func columnOf(field any, rows *int) column {
 		return &plainColumn[uint32]{from: from, rows: rows}
 	case *uint16:
 		return &plainColumn[uint16]{from: from, rows: rows}
-	case *uint8:
-		return &plainColumn[uint8]{from: from, rows: rows}
-	case *int8:
-		return &plainColumn[int8]{from: from, rows: rows}
 	case *bool:
 		return &plainColumn[bool]{from: from, rows: rows}
 	case *time.Time:

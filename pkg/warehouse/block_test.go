@@ -98,7 +98,6 @@ func addZeros(b *Batch) {
 	b.applications.add(Application{Operation: "k"})
 	b.cards.add(CardOperation{Kind: "k"})
 	b.notices.add(Notice{Kind: "k"})
-	b.deltas.add(deltaRow{Kind: "k"})
 	b.deadlines.add(deadline{Deadline: "k"})
 }
 
@@ -110,7 +109,6 @@ func addFull(b *Batch) {
 	b.applications.add(full[Application]())
 	b.cards.add(full[CardOperation]())
 	b.notices.add(full[Notice]())
-	b.deltas.add(full[deltaRow]())
 	b.deadlines.add(full[deadline]())
 }
 
@@ -130,8 +128,6 @@ func full[R any]() (row R) {
 			*field = []uint64{7}
 		case *bool:
 			*field = true
-		case *int8:
-			*field = -1
 		default:
 			v.Field(i).SetUint(7)
 		}
@@ -238,6 +234,6 @@ func namedColumns(b *Batch) map[string][]namedColumn {
 	return map[string][]namedColumn{
 		"log": b.log.columns, "certificates": b.certificates.columns, "certificate_history": b.history.columns,
 		"applications": b.applications.columns, "card_operations": b.cards.columns, "notices": b.notices.columns,
-		"certificate_deltas": b.deltas.columns, "deadlines": b.deadlines.columns,
+		"deadlines": b.deadlines.columns,
 	}
 }

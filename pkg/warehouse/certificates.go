@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"shomei/events"
@@ -107,11 +108,39 @@ func heldSince(holds, releases []uint64, t time.Time) time.Time {
 
 // certificateRows returns, for each event, what it adds to the rows of certificates: the columns it knows, and its
 // milestone.
-type certificateRows struct{ *block[Certificate] }
+type certificateRows struct {
+	*block[Certificate]
+	// serials are of those whose moves change, none before earliest.
+	serials  map[uint64]struct{}
+	earliest time.Time
+}
+
+func newCertificateRows() *certificateRows {
+	return &certificateRows{block: newBlock[Certificate]("certificates"), serials: make(map[uint64]struct{})}
+}
+
+// forget forgets whose moves change.
+func (r *certificateRows) forget() {
+	clear(r.serials)
+	r.earliest = time.Time{}
+}
+
+// move notes that the moves of a certificate change at an instant.
+func (r *certificateRows) move(serial uint64, at time.Time) {
+	r.serials[serial] = struct{}{}
+	if r.earliest.IsZero() || at.Before(r.earliest) {
+		r.earliest = at
+	}
+}
 
 // addOf adds the rows of one event of a subscriber; most events have none.
-func (r certificateRows) addOf(s source) {
+func (r *certificateRows) addOf(s source) {
 	recorded := instant(s.event.RecordedMs)
+	for _, t := range events.Transitions(s.event) {
+		if t.Serial != 0 && t.Device == "" {
+			r.move(t.Serial, recorded)
+		}
+	}
 	switch b := s.body.(type) {
 	case *events.IssueAuthorized:
 		r.put(s, b.Serial, Certificate{
@@ -141,7 +170,7 @@ func (r certificateRows) addOf(s source) {
 }
 
 // turn adds the row of a certificate whose status an event changed; cards have none here.
-func (r certificateRows) turn(s source, t events.Transition, recorded time.Time) {
+func (r *certificateRows) turn(s source, t events.Transition, recorded time.Time) {
 	switch t.Status {
 	case events.CertificateStatus_CERTIFICATE_STATUS_VALID:
 		if t.Held {
@@ -166,16 +195,18 @@ func (r certificateRows) turn(s source, t events.Transition, recorded time.Time)
 
 // addFound adds the row of a certificate that exists outside the log. It counts as valid until it is revoked; it was
 // not issued here, so nothing falls due for it.
-func (r certificateRows) addFound(s source) {
+func (r *certificateRows) addFound(s source) {
 	recorded := instant(s.event.RecordedMs)
 	switch b := s.body.(type) {
 	case *events.CertificateFound:
+		r.move(b.Serial, recorded)
 		r.add(Certificate{
 			Serial: b.Serial, Kind: word(b.Kind), Regime: regimeOf(s.commit.Id), Subscriber: b.Subscriber, Card: b.Card, Device: b.Device,
 			Authority: s.commit.Id, NotBefore: instant(b.NotBeforeMs), NotAfter: instant(b.NotAfterMs),
 			Authorized: recorded, Delivered: recorded, Revision: s.commit.Revision,
 		})
 	case *events.FoundCertificateRevoked:
+		r.move(b.Serial, recorded)
 		r.add(Certificate{
 			Serial: b.Serial, Revoked: recorded, Reason: reasonWord(b.Reason), Cause: FoundCause, Revision: s.commit.Revision,
 		})
@@ -185,7 +216,7 @@ func (r certificateRows) addFound(s source) {
 // FoundCause is the cause of a revocation of a certificate that exists outside the log.
 const FoundCause = "found"
 
-func (r certificateRows) put(s source, serial uint64, c Certificate) {
+func (r *certificateRows) put(s source, serial uint64, c Certificate) {
 	c.Serial, c.Subscriber, c.Revision = serial, s.commit.Id, s.commit.Revision
 	r.add(c)
 }
@@ -197,8 +228,10 @@ func (w *Warehouse) State(ctx context.Context, key string, when time.Time) ([]Ce
 	if serial, err := events.ParseSerial(key); err == nil {
 		where, who = "serial = {serial:UInt64}", param("serial", serial)
 	}
+	// By the key alone it is found before anything is merged, so parts without it read one column of one granule; threads to
+	// share that take longer to start than to read (2026-11-30, a million certificates: 101 ms as before, 35 ms so, 13 ms alone).
 	certificates, err := question[Certificate](ctx, w, "certificates", withInstant+"SELECT *, "+statusAt+
-		" AS status FROM {certificates} FINAL WHERE "+where+" AND authorized <= t ORDER BY authorized, serial",
+		" AS status FROM {certificates} FINAL PREWHERE "+where+" WHERE authorized <= t ORDER BY authorized, serial SETTINGS max_threads = 1",
 		at("at", when), who)
 	if err == nil && len(certificates) == 0 {
 		err = ErrNotFound
@@ -252,10 +285,19 @@ type StatusCount struct {
 	Count  uint64 `ch:"n" json:"count"`
 }
 
-// CountsByStatus counts the certificates on cards by regime, kind and status at an instant, as known then. Those on
-// smartphones, which follow them, are not counted.
-func (w *Warehouse) CountsByStatus(ctx context.Context, when time.Time, in Extent) ([]StatusCount, error) {
-	return question[StatusCount](ctx, w, "counts by status", withInstant+"SELECT regime, kind, "+statusAt+` AS status, count() AS n
-		FROM {certificates} FINAL WHERE authorized <= t AND device = '' AND `+inExtent+` GROUP BY regime, kind, status ORDER BY regime, kind, status`,
-		append(in.params(), at("at", when))...)
+// CountsByStatus counts the certificates on cards by regime, kind and status. Those on smartphones, which follow them,
+// are not counted.
+func (w *Warehouse) CountsByStatus(ctx context.Context, when Clocks, in Extent) ([]StatusCount, error) {
+	return counted[StatusCount](ctx, w, "counts by status", when, in, `
+		SELECT regime, kind, `+shown+` AS status, toUInt64(sum(n)) AS n FROM {moved}
+		GROUP BY regime, kind, status HAVING n > 0 ORDER BY regime, kind, status`)
+}
+
+// regimeOf returns the regime of an authority's certificates: the juki regime has one authority for each prefecture,
+// named juki-NN.
+func regimeOf(authority string) string {
+	if strings.HasPrefix(authority, word(events.Regime_REGIME_JUKI)) {
+		return word(events.Regime_REGIME_JUKI)
+	}
+	return word(events.Regime_REGIME_MYNUMBER)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"shomei/pkg/intake"
 	"shomei/pkg/regime"
@@ -44,6 +45,31 @@ const inExtent = inArea + ` AND startsWith(municipality, {prefecture:String}) AN
 
 // inArea is the condition that a row's municipality lies in the area of param.
 const inArea = `(empty({area:Array(String)}) OR arrayExists(a -> startsWith(municipality, a), {area:Array(String)}))`
+
+// condition is inExtent with only those conditions that restrict, so that the engine can find the rows by their order.
+func (e Extent) condition() string {
+	all := []string{"true"}
+	if e.Area != nil {
+		any := make([]string, max(len(e.Area), 1))
+		for i := range any {
+			any[i] = fmt.Sprintf("startsWith(municipality, {area:Array(String)}[%d])", i+1)
+		}
+		all = append(all, "("+strings.Join(any, " OR ")+")")
+	}
+	if e.Place.Prefecture != "" {
+		all = append(all, "startsWith(municipality, {prefecture:String})")
+	}
+	if e.Place.Municipality != "" {
+		all = append(all, "startsWith(municipality, {municipality:String})")
+	}
+	if e.Place.Office != "" {
+		all = append(all, "office = {office:String}")
+	}
+	return strings.Join(all, " AND ")
+}
+
+// everywhere is an area that every municipality lies in.
+var everywhere = Area{""}
 
 // nowhere begins no municipality: an area of no place is not everywhere.
 const nowhere = "-"

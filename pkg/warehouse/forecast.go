@@ -13,7 +13,7 @@ type ForecastQuery struct {
 	By     string     // day, week (from Monday), month, year or fiscal-year (from April)
 	From   civil.Date // first day counted; zero: no limit
 	To     civil.Date // last day counted; zero: no limit
-	At     time.Time  // the instant at which the certificates are counted
+	When   Clocks     // when the certificates are counted
 	Extent Extent
 }
 
@@ -44,8 +44,8 @@ func startOf(period string) (string, error) {
 	return start, nil
 }
 
-// Forecast counts the certificates in force on cards at q.At (issued, valid or suspended; nobody comes to a counter for
-// one on a smartphone) by the period of their last day and of their window's first day. Empty periods are left out.
+// Forecast counts the certificates in force on cards (issued, valid or suspended; nobody comes to a counter for one on a
+// smartphone) by the period of their last day and of their window's first day. Empty periods are left out.
 func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, error) {
 	start, err := startOf(q.By)
 	if err != nil {
@@ -58,17 +58,15 @@ func (w *Warehouse) Forecast(ctx context.Context, q ForecastQuery) ([]Bucket, er
 	if to.IsZero() {
 		to = civil.New(2199, time.December, 31)
 	}
-	return question[Bucket](ctx, w, "a forecast", withInstant+`
-		SELECT `+start+` AS starts, regime, kind, countIf(which = 1) AS expiring, countIf(which = 2) AS opening
-		FROM (SELECT regime, kind, last_day, window_opens, `+statusAt+` AS status FROM {certificates} FINAL
-			WHERE authorized <= t AND device = '' AND `+inExtent+`)
-		ARRAY JOIN [last_day, window_opens] AS d, [1, 2] AS which
-		WHERE status IN ('issued', 'valid', 'suspended') AND d BETWEEN toDate32({from:String}) AND toDate32({to:String})
-		GROUP BY starts, regime, kind ORDER BY starts, regime, kind`,
-		append(q.Extent.params(), at("at", q.At), param("from", from.String()), param("to", to.String()))...)
+	return counted[Bucket](ctx, w, "a forecast", q.When, q.Extent, `
+		SELECT `+start+` AS starts, regime, kind, toUInt64(sumIf(n, which = 1)) AS expiring, toUInt64(sumIf(n, which = 2)) AS opening
+		FROM {moved} ARRAY JOIN [last_day, window_opens] AS d, [1, 2] AS which
+		WHERE `+shown+` IN ('issued', 'valid', 'suspended') AND d BETWEEN toDate32({from:String}) AND toDate32({to:String})
+		GROUP BY starts, regime, kind HAVING expiring > 0 OR opening > 0 ORDER BY starts, regime, kind`,
+		param("from", from.String()), param("to", to.String()))
 }
 
 // ExpiriesByMonth is the forecast by month from a day on.
-func (w *Warehouse) ExpiriesByMonth(ctx context.Context, when time.Time, in Extent) ([]Bucket, error) {
-	return w.Forecast(ctx, ForecastQuery{By: "month", From: civil.Of(when), At: when, Extent: in})
+func (w *Warehouse) ExpiriesByMonth(ctx context.Context, when Clocks, in Extent) ([]Bucket, error) {
+	return w.Forecast(ctx, ForecastQuery{By: "month", From: civil.Of(when.At), When: when, Extent: in})
 }

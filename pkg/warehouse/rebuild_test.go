@@ -66,7 +66,7 @@ func TestRebuildEqualsIncremental(t *testing.T) {
 // damage removes rows, as a fault would.
 func damage(t *testing.T, w *Warehouse) {
 	t.Helper()
-	for _, table := range []string{"log", "certificates", "certificate_deltas"} {
+	for _, table := range []string{"log", "certificates", "certificate_moves"} {
 		if err := w.conn.Exec(t.Context(), w.expand("TRUNCATE TABLE {"+table+"}")); err != nil {
 			t.Fatal(err)
 		}

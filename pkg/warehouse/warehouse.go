@@ -19,6 +19,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"shomei/pkg/civil"
 )
 
 // ErrUnavailable: ClickHouse can't be reached. A process that can do nothing without it exits with 69.
@@ -62,6 +64,8 @@ type Warehouse struct {
 	mu         sync.Mutex
 	layouts    map[string][]clickhouse.ColumnNameAndType
 	generation uint64
+	// newest is the month of the newest event written, closedBefore the one before which CloseMonths has closed all.
+	newest, closedBefore civil.Date
 }
 
 // Open connects and creates the tables if there are none. It fails with ErrUnavailable if ClickHouse does not answer,
@@ -101,6 +105,7 @@ func Connect(c Config) (*Warehouse, error) {
 func (w *Warehouse) Prepare(ctx context.Context) error {
 	w.mu.Lock()
 	w.layouts, w.generation = map[string][]clickhouse.ColumnNameAndType{}, 0
+	w.closedBefore = civil.Date{}
 	w.mu.Unlock()
 	select {
 	case <-w.damage: // reported about earlier tables

@@ -32,8 +32,8 @@ type endpoint struct {
 // endpoints lists all questions.
 func (c *Console) endpoints() []endpoint {
 	all := []endpoint{
-		{"status", places, []warehouse.StatusCount{}, c.apiStatus, c.statusSheet, nil},
-		{"expiries", places, []warehouse.Bucket{}, c.apiExpiries, c.expiriesSheet, nil},
+		{"status", append([]string{"known"}, places...), []warehouse.StatusCount{}, c.apiStatus, c.statusSheet, nil},
+		{"expiries", append([]string{"known"}, places...), []warehouse.Bucket{}, c.apiExpiries, c.expiriesSheet, nil},
 		{"history", []string{"q"}, history{}, c.apiHistory, nil, nil},
 	}
 	for _, r := range warehouse.Reports() {
@@ -153,12 +153,12 @@ func (c *Console) noEndpoint(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) apiStatus(ctx context.Context, q question) (any, error) {
-	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.extent)
+	counts, err := c.Warehouse.CountsByStatus(ctx, q.clocks(), q.extent)
 	return orEmpty(counts), err
 }
 
 func (c *Console) apiExpiries(ctx context.Context, q question) (any, error) {
-	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.extent)
+	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.clocks(), q.extent)
 	return orEmpty(buckets), err
 }
 

@@ -251,6 +251,8 @@ func TestAPISaysTheSameAsThePage(t *testing.T) {
 		"/api/expiries?prefecture=13&municipality=13101": {`"data":[]`},
 		// Before the first issue there is nothing, and nothing is an empty list.
 		"/api/status?at=2020-01-01": {`"data":[]`},
+		// What was known before the revocations.
+		"/api/status?known=2026-03-31": {`"kind":"sign","status":"valid","count":40`},
 	} {
 		_, body := get(handler, target)
 		if odd := regexp.MustCompile(`"[a-z0-9_]*[A-Z][A-Za-z0-9_]*":`).FindString(body); odd != "" {

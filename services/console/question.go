@@ -61,6 +61,7 @@ type question struct {
 	key     string     // serial or subscriber id; "" asks for no history
 	instant time.Time
 	asked   time.Time // when
+	known   time.Time // as known then; zero: now
 	extent  warehouse.Extent
 	by      visitor
 	format  sheet.Format // "": JSON
@@ -100,6 +101,13 @@ func (c *Console) parse(r *http.Request, e endpoint) (question, error) {
 	if !at.IsZero() && at != civil.Of(now) {
 		q.at, q.instant = at, at.EndInstant()
 	}
+	knownOn, err := dayOf(query, "known")
+	if err != nil {
+		return q, err
+	}
+	if !knownOn.IsZero() {
+		q.known = knownOn.EndInstant()
+	}
 	if q.format = sheet.Format(query.Get("format")); q.format == "json" {
 		q.format = ""
 	}
@@ -111,6 +119,9 @@ func (c *Console) parse(r *http.Request, e endpoint) (question, error) {
 	}
 	return q, err
 }
+
+// clocks returns at which instant something is true, and as known at which.
+func (q question) clocks() warehouse.Clocks { return warehouse.Clocks{At: q.instant, Known: q.known} }
 
 // dayOf reads a parameter that is a day; zero if it is absent.
 func dayOf(query url.Values, name string) (civil.Date, error) {
@@ -146,13 +157,7 @@ func (q *question) readReport(r warehouse.Report, query url.Values) error {
 	if !q.at.IsZero() && (q.report.To.IsZero() || q.at.Before(q.report.To)) {
 		q.report.To = q.at
 	}
-	known, err := dayOf(query, "known")
-	if err != nil {
-		return err
-	}
-	if !known.IsZero() {
-		q.report.Known = known.EndInstant()
-	}
+	q.report.Known = q.known
 	if q.format == "" {
 		if err := q.readPage(query); err != nil {
 			return err

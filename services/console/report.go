@@ -448,7 +448,7 @@ func (c *Console) statusSheet(ctx context.Context, q question, read reader) shee
 		{Name: "count", Label: read.say("report.count"), Number: true},
 	}
 	return sheet.Sheet{Columns: columns, Rows: func(each func([]any) error) error {
-		counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.extent)
+		counts, err := c.Warehouse.CountsByStatus(ctx, q.clocks(), q.extent)
 		for _, n := range counts {
 			if err == nil {
 				err = each([]any{read.word("regime.", n.Regime), read.word("kind.", n.Kind), read.say("console.status." + n.Status), int64(n.Count)})
@@ -468,7 +468,7 @@ func (c *Console) expiriesSheet(ctx context.Context, q question, read reader) sh
 		{Name: "opening", Label: read.say("report.opening"), Number: true},
 	}
 	return sheet.Sheet{Columns: columns, Rows: func(each func([]any) error) error {
-		buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.extent)
+		buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.clocks(), q.extent)
 		for _, b := range buckets {
 			if err == nil {
 				err = each([]any{
@@ -502,16 +502,15 @@ func (c *Console) heading(ctx context.Context, e endpoint, q question, read read
 		{Name: read.say("file.where"), Text: where},
 		{Name: read.say("file.stand"), Text: read.fresh(c.freshness(ctx, q))},
 	}
-	if e.report == nil {
-		return lines
-	}
-	known := q.report.Known
+	known := q.known
 	if known.IsZero() {
 		known = q.asked
 	}
-	lines = append(lines,
-		sheet.Line{Name: read.say("file.days"), Text: q.report.From.String() + " - " + q.report.To.String()},
-		sheet.Line{Name: read.say("file.known"), Text: read.instant(known)})
+	lines = append(lines, sheet.Line{Name: read.say("file.known"), Text: read.instant(known)})
+	if e.report == nil {
+		return lines
+	}
+	lines = append(lines, sheet.Line{Name: read.say("file.days"), Text: q.report.From.String() + " - " + q.report.To.String()})
 	for _, d := range q.report.Report.Dimensions {
 		if value := q.report.Only[d]; value != "" {
 			lines = append(lines, sheet.Line{Name: read.say("report.by." + d), Text: read.value(q.report.Report, d, value)})

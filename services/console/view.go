@@ -20,6 +20,7 @@ import (
 // view is the data of the page's template.
 type view struct {
 	At, Key  string
+	Known    string
 	Fresh    string
 	Total    uint64
 	Counts   page.Table
@@ -88,9 +89,9 @@ func (r reader) href(key string) string {
 func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	show := page.View{Title: "console.title", Scripts: []string{"vendor/echarts.min.js", "chart.js"}}
 	status := http.StatusOK
-	q, err := c.parse(r, endpoint{parameters: append(places, "q")})
+	q, err := c.parse(r, endpoint{parameters: append([]string{"known", "q"}, places...)})
 	read := c.readerOf(r, q)
-	data := view{At: r.URL.Query().Get("at"), Key: q.key, Officer: q.by.Officer, Place: q.extent.Place, Decides: q.by.decides()}
+	data := view{At: r.URL.Query().Get("at"), Known: r.URL.Query().Get("known"), Key: q.key, Officer: q.by.Officer, Place: q.extent.Place, Decides: q.by.decides()}
 	for _, report := range warehouse.Reports() {
 		data.Reports = append(data.Reports, choice{Text: read.say("report." + report.Name), Href: "/reports/" + report.Name})
 	}
@@ -156,12 +157,12 @@ func labelOf(parameter string) string {
 
 // fill queries the tables for everything on the page.
 func (c *Console) fill(ctx context.Context, q question, read reader, data *view) (int, error) {
-	counts, err := c.Warehouse.CountsByStatus(ctx, q.instant, q.extent)
+	counts, err := c.Warehouse.CountsByStatus(ctx, q.clocks(), q.extent)
 	if err != nil {
 		status, _ := statusOf(err)
 		return status, err
 	}
-	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.instant, q.extent)
+	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.clocks(), q.extent)
 	if err != nil {
 		status, _ := statusOf(err)
 		return status, err

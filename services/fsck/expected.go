@@ -1,7 +1,6 @@
 package fsck
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"shomei/events"
-	"shomei/pkg/civil"
 	"shomei/pkg/eventlog"
 	"shomei/pkg/lifecycle"
 	"shomei/pkg/warehouse"
@@ -22,6 +20,8 @@ type expected struct {
 	certificates map[uint64]*certificate
 	// merged has the rows that several events add up to, by table and key.
 	merged map[string]*row
+	// moving are the certificates on cards, by serial.
+	moving map[uint64]*moving
 }
 
 // certificate has one certificate's milestones in milliseconds, by which revocation lists are checked; zero is never.
@@ -38,38 +38,39 @@ type certificate struct {
 	holds, releases               []uint64 // on a smartphone, where suspensions can be lifted
 }
 
-// livedIn returns where a subscriber lives by the state that a commit carries.
-func livedIn(r eventlog.Record) string {
+// carriedBy returns the state of a subscriber that a commit carries; an empty one if there is none.
+func carriedBy(r eventlog.Record) *events.SubscriberState {
 	if r.Kind != events.KindSubscriber {
-		return ""
+		return &events.SubscriberState{}
 	}
 	_, carried, err := r.State()
 	if err != nil {
-		return "" // reported by checkState
+		return &events.SubscriberState{} // reported by checkState
 	}
 	state, err := lifecycle.DecodeSubscriber(carried)
 	if err != nil {
-		return ""
+		return &events.SubscriberState{}
 	}
-	return state.Municipality
+	return state
 }
 
 // fold folds a commit, and calls give with the rows that its events alone make.
 func (p *expected) fold(r eventlog.Record, give func(fact)) {
-	lived := livedIn(r)
+	state := carriedBy(r)
 	for i := range r.Commit.Events {
 		s := sourceOf(r.Commit, i)
-		s.place = s.placeOf(lived)
+		s.place = s.placeOf(state.Municipality)
 		s.eachRow(func(r row) { give(r.fact(p.id)) })
+		p.foldMove(s)
 		if p.kind == events.KindAuthority {
 			p.foldFound(s)
 		}
 		if p.kind != events.KindSubscriber || s.body == nil {
 			continue
 		}
+		s.eachFact(state, func(r row) { give(r.fact(p.id)) })
 		p.foldCertificate(s)
 		p.foldEnd(s.event)
-		p.foldDeltas(s, give)
 		p.foldApplication(s)
 		p.foldNotice(s)
 		p.foldDeadline(s)
@@ -80,6 +81,9 @@ func (p *expected) fold(r eventlog.Record, give func(fact)) {
 func (p *expected) facts(give func(fact)) {
 	for _, r := range p.merged {
 		give(r.fact(p.owner(r)))
+	}
+	for serial, m := range p.moving {
+		m.rows(serial, func(r row) { give(r.fact(p.id)) })
 	}
 }
 
@@ -126,13 +130,9 @@ func (p *expected) foldFound(s source) {
 	switch b := events.BodyOf(s.event).(type) {
 	case *events.CertificateFound:
 		r := p.row("certificates", strconv.FormatUint(b.Serial, 10))
-		regime := "mynumber"
-		if strings.HasPrefix(p.id, "juki") {
-			regime = "juki"
-		}
 		r.raise(
 			cell{column: "subscriber", text: b.Subscriber}, cell{column: "revision", number: s.commit.Revision},
-			cell{column: "kind", text: word(b.Kind)}, cell{column: "regime", text: regime}, cell{column: "authority", text: p.id},
+			cell{column: "kind", text: word(b.Kind)}, cell{column: "regime", text: regimeOf(p.id)}, cell{column: "authority", text: p.id},
 			cell{column: "card", text: b.Card}, cell{column: "device", text: b.Device},
 			cell{column: "not_before", at: b.NotBeforeMs}, cell{column: "not_after", at: b.NotAfterMs},
 			cell{column: "authorized", at: s.event.RecordedMs}, cell{column: "delivered", at: s.event.RecordedMs},
@@ -143,6 +143,14 @@ func (p *expected) foldFound(s source) {
 			cell{column: "reason", text: reasonWord(b.Reason)}, cell{column: "cause", text: warehouse.FoundCause},
 		)
 	}
+}
+
+// regimeOf returns the regime of an authority's certificates.
+func regimeOf(authority string) string {
+	if strings.HasPrefix(authority, "juki") {
+		return "juki"
+	}
+	return "mynumber"
 }
 
 // milestones maps events to the columns of certificates for what happens once.
@@ -244,66 +252,6 @@ func (p *expected) foldEnd(e *events.Event) {
 	case *events.CertificateExpired:
 		p.of(b.Serial).expired = e.RecordedMs
 	}
-}
-
-// foldDeltas calls give with the signed rows of a certificate on a card: in force from its beginning, and out of force
-// after its last day or, if it ends before that, from then on.
-func (p *expected) foldDeltas(s source, give func(fact)) {
-	if s.text("device") != "" {
-		return
-	}
-	d := delta{source: s, give: give}
-	switch b := events.BodyOf(s.event).(type) {
-	case *events.CertificateIssued:
-		d.serial, d.kind, d.regime, d.municipality, d.lastDay = b.Serial, word(b.Kind), word(b.Regime), b.Municipality, b.LastDay
-		d.put(p.id, 0, "1", b.NotBeforeMs)
-		d.put(p.id, 1, "-1", d.over())
-	case *events.CertificateRevoked:
-		d.serial, d.kind, d.regime, d.municipality, d.lastDay = b.Serial, word(b.Kind), p.of(b.Serial).regime, b.Municipality, b.LastDay
-		d.end(p.id)
-	case *events.CertificateDiscarded:
-		if held := p.of(b.Serial); held.issued != 0 {
-			d.serial, d.kind, d.regime, d.municipality, d.lastDay = b.Serial, word(b.Kind), held.regime, held.municipality, held.lastDay
-			d.end(p.id)
-		}
-	}
-}
-
-// delta is a change of the number of certificates in force.
-type delta struct {
-	source
-	give                                func(fact)
-	serial                              uint64
-	kind, regime, municipality, lastDay string
-}
-
-func (d delta) end(owner string) {
-	if over := d.over(); d.event.RecordedMs < over {
-		d.put(owner, 0, "-1", d.event.RecordedMs)
-		d.put(owner, 1, "1", over)
-	}
-}
-
-// over returns the first instant after the last day.
-func (d delta) over() int64 {
-	last, err := civil.Parse(d.lastDay)
-	if err != nil || last.IsZero() {
-		return 0
-	}
-	return last.AddDays(1).StartInstant().UnixMilli()
-}
-
-func (d delta) put(owner string, part int, sign string, effective int64) {
-	d.give(row{"certificate_deltas", fmt.Sprintf("%s/%d", d.rowKey(), part), []cell{
-		{column: "sign", text: sign},
-		{column: "effective", at: effective},
-		{column: "recorded", at: d.event.RecordedMs},
-		{column: "serial", number: d.serial},
-		{column: "certificate_kind", text: d.kind},
-		{column: "regime", text: d.regime},
-		{column: "municipality", text: d.municipality},
-		{column: "last_day", text: d.lastDay},
-	}}.fact(owner))
 }
 
 // steps maps events to the columns of applications for what happens once.

@@ -59,9 +59,12 @@ var authorityKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.
 
 var begin = time.Date(2024, 6, 3, 1, 0, 0, 0, time.UTC)
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { t.Helper(); return newWorldAt(t, begin) }
+
+func newWorldAt(t *testing.T, at time.Time) *world {
 	t.Helper()
 	w := emptyWorld(t)
+	w.now = at
 	var err error
 	if w.key, err = nkeys.CreateUser(); err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func (r *Report) ofClosed(what string) bool {
 	_, row, _ := strings.Cut(what, " ")
 	for key, by := range r.closed {
 		_, id, _ := strings.Cut(key, "/")
-		serial := slices.ContainsFunc(by.Revoked, func(n uint64) bool { return row == events.FormatSerial(n) })
+		serial := slices.ContainsFunc(by.Revoked, func(n uint64) bool { return slices.Contains(strings.Split(row, "/"), events.FormatSerial(n)) })
 		if serial || row == id || strings.HasPrefix(row, id+"/") || strings.HasPrefix(row, key+"/") {
 			return true
 		}

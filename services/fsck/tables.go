@@ -60,7 +60,10 @@ func (c *check) checkTables(ctx context.Context) error {
 			delete(differ, shard)
 		}
 	}
-	return c.explain(ctx, differ)
+	if err := c.explain(ctx, differ); err != nil {
+		return err
+	}
+	return c.checkSums(ctx)
 }
 
 // checkKeeping checks the tables' own records: their positions and which files made them.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"shomei/pkg/eventlog"
 )
 
 // Late is how old the oldest commit may be that the tables don't show. They are a second behind by design, and a few while much
@@ -25,6 +27,52 @@ func (p *Projector) Age(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	return max(p.Clock().Sub(oldest), 0), nil
+}
+
+// Behind returns how many commits the tables lack, by their own positions: also where another process follows.
+func (p *Projector) Behind(ctx context.Context) (uint64, error) {
+	ends, err := p.Log.LastSequences(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return p.behind(ctx, ends)
+}
+
+func (p *Projector) behind(ctx context.Context, ends eventlog.Positions) (uint64, error) {
+	at, err := p.Warehouse.LookAtPositions(ctx)
+	return lag(at, ends), err
+}
+
+// How long and how often tables without progress are looked at.
+const (
+	stuckAfter = 10 * time.Second
+	lookEvery  = 50 * time.Millisecond
+)
+
+// Await waits until the tables that another process keeps show everything that the log held when it was called. It is an
+// error if they make no progress.
+func (p *Projector) Await(ctx context.Context) error {
+	ends, err := p.Log.LastSequences(ctx)
+	if err != nil {
+		return err
+	}
+	least, moved := ^uint64(0), time.Now()
+	for {
+		behind, err := p.behind(ctx, ends)
+		if err != nil || behind == 0 {
+			return err
+		}
+		if behind < least {
+			least, moved = behind, time.Now()
+		}
+		if time.Since(moved) > stuckAfter {
+			return fmt.Errorf("the tables are %d commits behind the log and make no progress; see the hub's log", behind)
+		}
+		wait(ctx, lookEvery, nil)
+		if ctx.Err() != nil {
+			return fmt.Errorf("waiting for the tables, %d commits behind: %w", behind, ctx.Err())
+		}
+	}
 }
 
 // Timely returns an error that says how long the tables lag if that is more than Late.

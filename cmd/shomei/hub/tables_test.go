@@ -248,7 +248,7 @@ func TestDamagedTablesAreRebuilt(t *testing.T) {
 			})
 			check(t, h.Projector.CaughtUp(t.Context()))
 			silent(t, h.Parts)
-			if _, err := h.Warehouse.CountsByStatus(t.Context(), time.Now(), warehouse.Extent{}); err != nil {
+			if _, err := h.Warehouse.CountsByStatus(t.Context(), warehouse.Clocks{At: time.Now()}, warehouse.Extent{}); err != nil {
 				t.Error(err)
 			}
 			check(t, h.Close())
@@ -351,7 +351,7 @@ func TestHangingEngineStopsNoDecision(t *testing.T) {
 	check(t, syscall.Kill(h.engine.PID(), syscall.SIGSTOP))
 	asked := make(chan error, 1)
 	go func() {
-		_, err := h.Warehouse.CountsByStatus(t.Context(), time.Now(), warehouse.Extent{})
+		_, err := h.Warehouse.CountsByStatus(t.Context(), warehouse.Clocks{At: time.Now()}, warehouse.Extent{})
 		asked <- err
 	}()
 	begun := time.Now()
@@ -374,7 +374,7 @@ func TestTablesAreUnavailableWhileRebuilt(t *testing.T) {
 	h, said := started(t, kept(t))
 	served(t, h, said)
 	h.tables.set(warehouse.Rebuilding{Percent: 7})
-	_, err := h.Warehouse.CountsByStatus(t.Context(), time.Now(), warehouse.Extent{})
+	_, err := h.Warehouse.CountsByStatus(t.Context(), warehouse.Clocks{At: time.Now()}, warehouse.Extent{})
 	if !errors.Is(err, warehouse.ErrUnavailable) || !strings.Contains(err.Error(), "7 %") {
 		t.Errorf("asked while they are rebuilt: %v", err)
 	}
