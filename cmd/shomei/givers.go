@@ -42,8 +42,8 @@ var commandsOf = map[giver][]string{
 		"rules open", "rules validity", "rules window", "story", "version",
 	},
 	folder: {
-		"all", "forecast", "fsck", "keys change authority", "keys change master", "keys change nats", "keys change writer", "keys list", "keys root",
-		"keys seal", "keys unseal", "log repair", "nats init", "rebuild", "state", "up",
+		"all", "forecast", "forecast backtest", "forecast history", "forecast visits", "forecast what-if", "fsck", "keys change authority",
+		"keys change master", "keys change nats", "keys change writer", "keys list", "keys root", "keys seal", "keys unseal", "log repair", "nats init", "rebuild", "state", "up",
 	},
 	operators: {
 		"access", "access report", "approval list", "approval show", "authority found", "cards roll", "counter enrol", "counter list", "counter renew",
