@@ -87,12 +87,13 @@ quick: deps assets ## rules, folds, wire and desk, in under a minute
 	@$(GO) test -run 'HasItsWords|HasARow' ./services/console ./services/agent
 
 .PHONY: soak
-soak: deps-test engine assets ## what make test does once, at length: damage, crash points, kills, one counter against another
+soak: deps-test engine assets ## what make test does once, at length: damage, crash points, kills, one counter against another, fifty forecasts
 	@$(GO) test -count=1 -run 'AnyLife|EveryLife' ./pkg/lifecycle -rapid.checks=25000
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -run Soak ./cmd
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -timeout 2h -run TwoClocks ./pkg/warehouse
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -timeout 4h -run SoakTables ./cmd/shomei-lab/simulation
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -timeout 1h -run EverySentence ./services/agent
+	@SHOMEI_SOAK=1 $(GO) test -count=1 -timeout 1h -v -run SoakForecast ./cmd/shomei-lab
 	@SHOMEI_SOAK=1 $(GO) test -count=1 -p 1 -timeout 4h -v -run 'Soak|Damaged|Killed' ./cmd/shomei/hub ./cmd/shomei/e2e
 
 .PHONY: race

@@ -75,6 +75,15 @@ var rules = []rule{
 		only:   []string{"shomei/events", "shomei/pkg/regime", "shomei/pkg/civil", "shomei/pkg/namekey", "shomei/pkg/ca", "google.golang.org/protobuf/..."},
 	},
 	{
+		reason: "a forecast is judged by histories of which it knows nothing, made by what knows nothing of it: else it would judge itself",
+		of:     []string{"shomei/cmd/shomei-lab/histories"}, whole: true, never: []string{"shomei/pkg/forecast/..."},
+	},
+	{
+		reason: "a forecast is a function of a history: no tables, no log, no clock, no chance without a seed",
+		of:     []string{"shomei/pkg/forecast"},
+		only:   []string{"shomei/pkg/civil", "gonum.org/v1/gonum/...", "golang.org/x/sync/..."},
+	},
+	{
 		reason: "the holiday library is civil's alone; others ask civil",
 		of:     []string{"shomei/..."}, but: []string{"shomei/pkg/civil"}, never: []string{"github.com/rickar/cal/v2/..."},
 	},

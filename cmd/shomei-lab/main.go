@@ -19,5 +19,5 @@ type app struct{ cli.App }
 // root is the whole command line.
 func (a *app) root() *cobra.Command {
 	return a.Root("shomei-lab", "証明の試験場 (stories, invented populations and measurements of Shomei)",
-		a.storyCommand(), a.simulateCommand(), a.sampleCommand(), a.benchCommand(), a.analystCommand(), cli.Engine())
+		a.storyCommand(), a.simulateCommand(), a.sampleCommand(), a.historiesCommand(), a.benchCommand(), a.analystCommand(), cli.Engine())
 }

@@ -344,6 +344,11 @@ func (a *app) adoptCommand() *cobra.Command {
 				return err
 			}
 			defer done()
+			if yes {
+				if err := orders.MayAsk(); err != nil {
+					return err
+				}
+			}
 			heads, err := orders.Heads(cmd.Context(), args[0])
 			if err != nil {
 				return err

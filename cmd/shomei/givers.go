@@ -17,6 +17,8 @@ const (
 	folder
 	// operators: an operator with credentials, or the owner of the data folder.
 	operators
+	// founder: the owner of the data folder, who also has the root's key.
+	founder
 	// rooted: as operators, who also have the root's key.
 	rooted
 	// credentialed: an operator with credentials and nobody else, because two have to be two.
@@ -40,8 +42,8 @@ var commandsOf = map[giver][]string{
 		"rules open", "rules validity", "rules window", "story", "version",
 	},
 	folder: {
-		"all", "forecast", "fsck", "keys change authority", "keys change master", "keys change nats", "keys change writer", "keys list", "keys root",
-		"keys seal", "keys unseal", "log repair", "nats init", "rebuild", "state", "up",
+		"all", "forecast", "forecast backtest", "forecast history", "forecast visits", "forecast what-if", "fsck", "keys change authority",
+		"keys change master", "keys change nats", "keys change writer", "keys list", "keys root", "keys seal", "keys unseal", "log repair", "nats init", "rebuild", "state", "up",
 	},
 	operators: {
 		"access", "access report", "approval list", "approval show", "authority found", "cards roll", "counter enrol", "counter list", "counter renew",
@@ -49,7 +51,8 @@ var commandsOf = map[giver][]string{
 		"officer four-eyes", "officer invite", "officer list", "officer passkeys", "officer passwords", "officer require", "officer retire", "operators list",
 		"quarantine list", "quarantine resolve", "report change", "report loss",
 	},
-	rooted:       {"operators enrol", "operators retire"},
+	founder:      {"operators enrol"},
+	rooted:       {"operators retire"},
 	credentialed: {"approval approve", "approval refuse", "approval withdraw", "person export write"},
 	paired: {
 		"authority revoke", "counter adopt", "erase", "log close", "person export ask", "quarantine release", "report order",
@@ -74,6 +77,7 @@ func (a *app) printGivers(out io.Writer) {
 		{folder, a.Say("データのフォルダーの持ち主", "the owner of the data folder")},
 		{operators, a.Say("資格を持つ運用者、またはデータのフォルダーの持ち主", "an operator with credentials, or the owner of the data folder")},
 		{rooted, a.Say("同じ人で、根の鍵も持つ人", "the same, with the root's key")},
+		{founder, a.Say("データのフォルダーの持ち主で、根の鍵も持つ人", "the owner of the data folder, with the root's key")},
 		{credentialed, a.Say("資格を持つ運用者だけ", "an operator with credentials only")},
 		{paired, a.Say("資格を持つ運用者が求め、別の運用者が承認する", "an operator with credentials asks, and another approves")},
 		{program, a.Say("そのプログラムの設定と鍵を持つ人", "who has that program's configuration and keys")},

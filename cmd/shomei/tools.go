@@ -282,13 +282,13 @@ func printCertificates(out io.Writer, list []warehouse.Certificate, asJSON bool)
 
 // forecastCommand shows how many certificates end, and how many windows open, in each period.
 func (a *app) forecastCommand() *cobra.Command {
-	var f forecast
+	var f endings
 	cmd := &cobra.Command{
 		Use: "forecast", Short: "満了と更新期間の予測 (how many certificates end, and windows open, by month, week or day)", Args: cobra.NoArgs,
 		Long: `--at の時点で有効だった証明書を、--known の時点で分かっていたことによって数えます。
 Counts the certificates that were in force at --at, by what had been recorded at --known: "--at 2026-04-01 --known 2025-06-01"
 is how many would still be in force on 1 April by what was known in June before.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.forecast(cmd, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.printEndings(cmd, f) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.By, "by", "month", "month, week (from Monday) or day")
@@ -299,17 +299,18 @@ is how many would still be in force on 1 April by what was known in June before.
 	flags.StringVar(&f.known, "known", "", "count what had been recorded by this instant or day; default all that is")
 	flags.BoolVar(&f.wait, "wait", false, "wait until the tables show all that the log holds")
 	flags.BoolVar(&f.asJSON, "json", false, "one JSON object a row")
+	cmd.AddCommand(a.forecastVisitsCommand(), a.forecastWhatIfCommand(), a.forecastHistoryCommand(), a.forecastBacktestCommand())
 	return cmd
 }
 
-// forecast is a question with the options as they were given.
-type forecast struct {
+// endings is a question for what ends and opens, with the options as they were given.
+type endings struct {
 	warehouse.ForecastQuery
 	from, to, at, known, place string
 	wait, asJSON               bool
 }
 
-func (a *app) forecast(cmd *cobra.Command, f forecast) error {
+func (a *app) printEndings(cmd *cobra.Command, f endings) error {
 	if f.By != "month" && f.By != "week" && f.By != "day" {
 		return cli.Usage("--by %q: use month, week or day", f.By)
 	}

@@ -38,28 +38,28 @@ type certificate struct {
 	holds, releases               []uint64 // on a smartphone, where suspensions can be lifted
 }
 
-// livedIn returns where a subscriber lives by the state that a commit carries.
-func livedIn(r eventlog.Record) string {
+// carriedBy returns the state of a subscriber that a commit carries; an empty one if there is none.
+func carriedBy(r eventlog.Record) *events.SubscriberState {
 	if r.Kind != events.KindSubscriber {
-		return ""
+		return &events.SubscriberState{}
 	}
 	_, carried, err := r.State()
 	if err != nil {
-		return "" // reported by checkState
+		return &events.SubscriberState{} // reported by checkState
 	}
 	state, err := lifecycle.DecodeSubscriber(carried)
 	if err != nil {
-		return ""
+		return &events.SubscriberState{}
 	}
-	return state.Municipality
+	return state
 }
 
 // fold folds a commit, and calls give with the rows that its events alone make.
 func (p *expected) fold(r eventlog.Record, give func(fact)) {
-	lived := livedIn(r)
+	state := carriedBy(r)
 	for i := range r.Commit.Events {
 		s := sourceOf(r.Commit, i)
-		s.place = s.placeOf(lived)
+		s.place = s.placeOf(state.Municipality)
 		s.eachRow(func(r row) { give(r.fact(p.id)) })
 		p.foldMove(s)
 		if p.kind == events.KindAuthority {
@@ -68,6 +68,7 @@ func (p *expected) fold(r eventlog.Record, give func(fact)) {
 		if p.kind != events.KindSubscriber || s.body == nil {
 			continue
 		}
+		s.eachFact(state, func(r row) { give(r.fact(p.id)) })
 		p.foldCertificate(s)
 		p.foldEnd(s.event)
 		p.foldApplication(s)

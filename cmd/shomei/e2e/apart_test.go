@@ -24,8 +24,9 @@ type apart struct {
 	services map[string]*supervised
 }
 
-// worldApart begins as realWorld, and then separates the services.
-func worldApart(t *testing.T, begin time.Time) *apart {
+// worldApart begins as realWorld, and then separates the services; console and more are lines of the centre's configuration, before its
+// first table and after its last.
+func worldApart(t *testing.T, begin time.Time, console string, more ...string) *apart {
 	t.Helper()
 	l := realWorld(t, newCrashes(t, t.TempDir()), begin)
 	l.c.up()
@@ -34,7 +35,7 @@ func worldApart(t *testing.T, begin time.Time) *apart {
 	l.c.stop()
 	a := &apart{lives: l, out: filepath.Join(t.TempDir(), "services"), services: make(map[string]*supervised)}
 	file := filepath.Join(t.TempDir(), "shomei.toml")
-	text := fmt.Sprintf("[hub]\ndata = %q\nclock = %q\nport = %d\n", l.c.data, filepath.Join(l.c.data, "clock"), l.c.port)
+	text := console + fmt.Sprintf("[hub]\ndata = %q\nclock = %q\nport = %d\n", l.c.data, filepath.Join(l.c.data, "clock"), l.c.port) + strings.Join(more, "")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestEachServiceIsKilledAlone(t *testing.T) {
 	t.Parallel()
 	kills, seed := number("SHOMEI_RANDOM_KILLS", someKills()), uint64(number("SHOMEI_SEED", int(time.Now().UnixNano()%1e9)))
 	t.Logf("SHOMEI_SEED=%d SHOMEI_RANDOM_KILLS=%d", seed, kills)
-	a := worldApart(t, opening)
+	a := worldApart(t, opening, "")
 	holder := a.issue("1990-06-18")
 	a.dies(a.issue("1985-06-18"))
 	names := sorted(append(keysOf(a.services), "operator", "engine", "counter", "factory"))

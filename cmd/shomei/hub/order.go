@@ -31,6 +31,12 @@ func (o Operator) alone() (bool, error) {
 	return false, o.withCredentialsOnly()
 }
 
+// MayAsk returns why this operator can't give an order that needs two, nor ask for it; nil if they can.
+func (o Operator) MayAsk() error {
+	_, err := o.alone()
+	return err
+}
+
 // ask records an order, which waits for another operator.
 func (o Operator) ask(ctx context.Context, body *events.OrderAsked, flag, why string) (order.Order, error) {
 	err := o.withCredentialsOnly()
@@ -222,6 +228,9 @@ func (o Operator) AskOpening(ctx context.Context, kind, id, why string) (one ord
 
 // AskRelease asks for a claim that is held to be decided as of the time that its counter's clock showed.
 func (o Operator) AskRelease(ctx context.Context, id, why string) (order.Order, error) {
+	if err := o.withCredentialsOnly(); err != nil {
+		return order.Order{}, err
+	}
 	for _, aside := range o.hub.Directory.Aside() {
 		switch {
 		case aside.ID != id:

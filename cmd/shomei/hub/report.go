@@ -60,6 +60,11 @@ func (o Operator) Report(ctx context.Context, r Report) (Reported, error) {
 			return Reported{}, refuse("the resident record can't be read: it is one JSON object with the fields of events.ResidentRecord")
 		}
 	}
+	if claim.GetAuthorityOrder() != nil {
+		if err := o.MayAsk(); err != nil {
+			return Reported{}, err
+		}
+	}
 	if err := o.mayReport(ctx, r); err != nil {
 		return Reported{}, err
 	}
