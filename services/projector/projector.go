@@ -204,7 +204,7 @@ func (p *Projector) apply(ctx context.Context, records []eventlog.Record) error 
 	commits := make([]warehouse.Read, len(records))
 	ends := make(map[string]uint64)
 	for i, r := range records {
-		commits[i] = read(r)
+		commits[i] = Read(r)
 		ends[r.Stream] = r.Sequence
 	}
 	if err := p.Warehouse.Apply(ctx, commits); err != nil {
@@ -223,8 +223,8 @@ func (p *Projector) apply(ctx context.Context, records []eventlog.Record) error 
 	return p.Warehouse.CloseMonths(ctx)
 }
 
-// read returns a record as the tables need it.
-func read(r eventlog.Record) warehouse.Read {
+// Read returns a record as the tables need it.
+func Read(r eventlog.Record) warehouse.Read {
 	in := warehouse.Read{Commit: r.Commit}
 	if r.Kind != events.KindSubscriber {
 		return in
@@ -356,7 +356,7 @@ func (p *Projector) read(ctx context.Context, ends map[string]uint64, empty <-ch
 			p.Logger.Error("an aggregate is missing from the tables; inspect it with shomei log", "kind", r.Kind, "id", r.ID, "error", err)
 			return nil
 		}
-		if batch.Add(read(r)); batch.Commits() < replayed {
+		if batch.Add(Read(r)); batch.Commits() < replayed {
 			return nil
 		}
 		full <- batch

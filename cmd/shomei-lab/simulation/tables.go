@@ -13,8 +13,8 @@ import (
 	"shomei/events"
 	"shomei/pkg/civil"
 	"shomei/pkg/eventlog"
-	"shomei/pkg/lifecycle"
 	"shomei/pkg/warehouse"
+	"shomei/services/projector"
 )
 
 // Lives are what a log says of its people, kept to be told again of others.
@@ -31,13 +31,10 @@ func ReadLives(ctx context.Context, log *eventlog.Log) (*Lives, error) {
 		if err != nil {
 			return err
 		}
-		read := warehouse.Read{Commit: r.Commit}
+		read := projector.Read(r)
 		if r.Kind != events.KindSubscriber {
 			l.others = append(l.others, read)
 			return nil
-		}
-		if _, state, err := r.State(); err == nil {
-			read.Municipality = lifecycle.MunicipalityOf(state)
 		}
 		if told[r.ID] == nil {
 			told[r.ID] = &lifeTold{}
@@ -66,7 +63,9 @@ const commitsAtOnce = 50000
 
 // Fill fills empty tables with certificates, by the rows that the projector makes of the commits: first those of the
 // log, as they are, and then the same lives again and again under other identities, in other places, some weeks
-// earlier. progress is told the number of certificates.
+// earlier. The state that a commit carries stays as it was and knows the certificates by their serial numbers in the log:
+// in the copies, facts lack what only the state says (the operation and channel of an issue, the kind of what was
+// delivered). progress is told the number of certificates.
 func (l *Lives) Fill(ctx context.Context, w *warehouse.Warehouse, certificates int, progress func(int)) error {
 	return w.Fill(ctx, func(ctx context.Context, t *warehouse.Target) error {
 		group, together := errgroup.WithContext(ctx)
@@ -213,10 +212,11 @@ func (l *lifeTold) prepare() {
 	l.certificates = len(serials)
 }
 
-// What identifies a person, by the names of the fields.
+// What identifies a person, by the names of the fields. Procedures keep theirs: it is one person's alone, and the carried
+// state names it, too.
 var (
 	serialFields = []string{"Serial", "Serials", "Parent", "Replaces"}
-	idFields     = []string{"Id", "Card", "OldCard", "Procedure", "Notice", "Letter", "CorrelationId", "Device"}
+	idFields     = []string{"Id", "Card", "OldCard", "Notice", "Letter", "Device"}
 )
 
 // find walks through a message.
