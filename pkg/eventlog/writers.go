@@ -178,13 +178,15 @@ type Writer struct {
 	Retired time.Time
 	// Holder is the officer whose key it is, User the public nkey by which the officer signs in to NATS; empty: a service's.
 	Holder, User string
+	// Pairs: what two operators order is no right of the key (WriterEnrolled.pairs).
+	Pairs bool
 }
 
 // Writers returns all trusted writers.
 func (l *Log) Writers() []Writer {
 	var all []Writer
 	for public, w := range l.trust.Load().writers {
-		all = append(all, Writer{public, w.role, w.retired, w.holder, w.user})
+		all = append(all, Writer{public, w.role, w.retired, w.holder, w.user, w.pairs})
 	}
 	return all
 }

@@ -99,6 +99,7 @@ func addZeros(b *Batch) {
 	b.cards.add(CardOperation{Kind: "k"})
 	b.notices.add(Notice{Kind: "k"})
 	b.deadlines.add(deadline{Deadline: "k"})
+	b.facts.add(fact{Fact: "k"})
 }
 
 // addFull adds rows in which every field is set, and which sort first.
@@ -110,6 +111,7 @@ func addFull(b *Batch) {
 	b.cards.add(full[CardOperation]())
 	b.notices.add(full[Notice]())
 	b.deadlines.add(full[deadline]())
+	b.facts.add(full[fact]())
 }
 
 func full[R any]() (row R) {
@@ -234,6 +236,6 @@ func namedColumns(b *Batch) map[string][]namedColumn {
 	return map[string][]namedColumn{
 		"log": b.log.columns, "certificates": b.certificates.columns, "certificate_history": b.history.columns,
 		"applications": b.applications.columns, "card_operations": b.cards.columns, "notices": b.notices.columns,
-		"deadlines": b.deadlines.columns,
+		"deadlines": b.deadlines.columns, "facts": b.facts.columns,
 	}
 }

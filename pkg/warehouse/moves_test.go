@@ -288,7 +288,7 @@ func TestTwoClocksAgainstANaiveFold(t *testing.T) {
 			var all, pieces [][]*events.Commit
 			var closing []bool
 			rapid.Custom(func(rt *rapid.T) bool {
-				all = histories(rt, 20)
+				all = histories(rt, 12)
 				pieces = delivered(rt, all)
 				closing = rapid.SliceOfN(rapid.Bool(), len(pieces), len(pieces)).Draw(rt, "closing")
 				return true
@@ -336,7 +336,7 @@ func askedAtRandom(t *testing.T, w *Warehouse, all [][]*events.Commit) {
 		}
 		return draw{when, rapid.SampledFrom(extents).Draw(rt, "in")}
 	})
-	for seed := range 25 {
+	for seed := range 15 {
 		d := draws.Example(seed)
 		if diff := gocmp.Diff(expectedAnswers(all, d.when, d.in), answers(t, w, d.when, d.in)); diff != "" {
 			t.Errorf("at %v as known at %v in %+v (-fold +tables):\n%s", d.when.At, d.when.Known, d.in, diff)

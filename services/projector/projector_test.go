@@ -171,6 +171,29 @@ func TestCaughtUpSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestWhoElseReadsTheTablesCanWait: another process knows how far the tables are, and waits for whoever follows.
+func TestWhoElseReadsTheTablesCanWait(t *testing.T) {
+	w := servicetest.New(t, "2020-01-15 10:00")
+	d := w.Enrol(servicetest.Office, "c1", "counter")
+	house := tables(t)
+	other := projector.New(projector.Config{Log: w.Log, Warehouse: house, Logger: w.Logger()})
+	d.Hold("1")
+	if behind, err := other.Behind(t.Context()); err != nil || behind == 0 {
+		t.Errorf("nobody has followed, and %d commits are lacking, %v", behind, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := other.Await(ctx); err == nil {
+		t.Error("tables that nobody fills count as whole")
+	}
+	_, stop := follow(t, w, house)
+	servicetest.Check(t, other.Await(t.Context()))
+	if behind, err := other.Behind(t.Context()); err != nil || behind != 0 {
+		t.Errorf("after waiting %d commits are lacking, %v", behind, err)
+	}
+	stop()
+}
+
 // TestForgedCommitIsSkipped: one aggregate is missing from the tables, with an alarm; the others are there.
 // TestTablesThatLagByTimeSaySo: to a clock that is two minutes ahead every commit that waits is late, however few there are. It
 // stands in the log once for each time, and not while the tables show all.

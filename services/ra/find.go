@@ -42,7 +42,7 @@ func (r *RA) AnswerFind(ctx context.Context, q counterlink.FindRequest) (counter
 	if err != nil {
 		return counterlink.Found{}, err
 	}
-	subscribers, err := r.lookedFor(ctx, q)
+	subscribers, hidden, err := r.lookedFor(ctx, q)
 	if errors.Is(err, vault.ErrIndexing) {
 		return counterlink.Found{Unready: true}, nil
 	}
@@ -53,7 +53,7 @@ func (r *RA) AnswerFind(ctx context.Context, q counterlink.FindRequest) (counter
 	if err := r.recordOpened(ctx, q.Asker, searched, shown...); err != nil {
 		return counterlink.Found{}, err
 	}
-	found := counterlink.Found{More: len(subscribers) > len(shown)}
+	found := counterlink.Found{More: hidden || len(subscribers) > len(shown)}
 	for _, subscriber := range shown {
 		person, err := r.foundPerson(ctx, subscriber, roles)
 		if err != nil {
@@ -100,29 +100,44 @@ func (r *RA) rolesKnown(asker counterlink.Asker) ([]officer.Role, error) {
 	return found.Roles, err
 }
 
-// lookedFor returns the subscribers whom a search finds.
-func (r *RA) lookedFor(ctx context.Context, q counterlink.FindRequest) ([]string, error) {
+// lookedFor returns the subscribers whom a search finds. Those whose history can't be read are left out, which is said, unless
+// nobody else is found.
+func (r *RA) lookedFor(ctx context.Context, q counterlink.FindRequest) (known []string, hidden bool, err error) {
 	ids, err := r.named(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	a := &attempt{RA: r}
-	var known []string
+	var unreadable error
 	for _, id := range ids {
-		id, err := a.resolve(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		head, err := r.Log.Load(ctx, events.KindSubscriber, id)
-		if err != nil {
-			return nil, fmt.Errorf("looking for a person: %w", err)
-		}
-		if head.Revision > 0 {
+		id, exists, err := r.existing(ctx, id)
+		switch {
+		case eventlog.Unreadable(err):
+			r.Logger.Error("somebody who is looked for is left out, the history can't be read: inspect it with shomei log", "subscriber", id, "error", err)
+			unreadable = err
+		case err != nil:
+			return nil, false, err
+		case exists:
 			known = append(known, id)
 		}
 	}
+	if len(known) == 0 && unreadable != nil {
+		return nil, false, unreadable
+	}
 	slices.Sort(known)
-	return slices.Compact(known), nil
+	return slices.Compact(known), unreadable != nil, nil
+}
+
+// existing returns the id under which a subscriber's history goes on, and whether there is one.
+func (r *RA) existing(ctx context.Context, id string) (string, bool, error) {
+	goesOn, err := (&attempt{RA: r}).resolve(ctx, id)
+	if err != nil {
+		return id, false, err
+	}
+	head, err := r.Log.Load(ctx, events.KindSubscriber, goesOn)
+	if err != nil {
+		return goesOn, false, fmt.Errorf("looking for a person: %w", err)
+	}
+	return goesOn, head.Revision > 0, nil
 }
 
 // named returns the ids under which somebody may be known who holds a card, has a code, or a name and a date of birth.

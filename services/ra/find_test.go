@@ -13,6 +13,7 @@ import (
 	"shomei/events"
 	"shomei/pkg/access"
 	"shomei/pkg/counterlink"
+	"shomei/pkg/eventlog"
 	"shomei/pkg/natstest"
 	"shomei/pkg/officer"
 	"shomei/pkg/vault"
@@ -137,6 +138,26 @@ func TestPersonsAreFoundByEachKeyAndRecorded(t *testing.T) {
 	}
 	if found, err := s.find("c1", "counter", "017", counterlink.FindKey{Code: servicetest.Code("101")}); err != nil || found.Persons[0].Name != "" {
 		t.Errorf("somebody erased is shown as %v, %v", found.Persons, err)
+	}
+}
+
+// Somebody whose history can't be read hides nobody else, and whoever searches is told that there are more.
+func TestADamagedHistoryHidesItselfAlone(t *testing.T) {
+	s := newSearches(t)
+	one, two := s.Subscriber("100"), s.Subscriber("101")
+	servicetest.Check(t, s.Conn.Publish(events.LogSubject(events.KindSubscriber, two), []byte("no commit")))
+	servicetest.Check(t, s.Conn.Flush())
+	both := counterlink.FindKey{Name: "試験100", BirthDate: "1980-06-18"}
+	natstest.Wait(t, 30*time.Second, "the damage to be seen", func() bool {
+		_, err := s.Log.Load(t.Context(), events.KindSubscriber, two)
+		return eventlog.Unreadable(err)
+	})
+	found, err := s.find("c1", "counter", "017", both)
+	if err != nil || len(found.Persons) != 1 || found.Persons[0].Subscriber != one || !found.More {
+		t.Errorf("beside a damaged history: %+v, %v", found, err)
+	}
+	if found, err := s.find("c1", "counter", "017", counterlink.FindKey{Code: servicetest.Code("101")}); err == nil {
+		t.Errorf("alone, a damaged history is nobody's: %+v", found)
 	}
 }
 

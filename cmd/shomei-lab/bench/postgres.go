@@ -34,7 +34,7 @@ const postgresPrograms = "/usr/lib/postgresql/15/bin"
 
 // startPostgres makes a server in a temporary folder, reachable by a socket there.
 func startPostgres(ctx context.Context, o AnalystOptions) (*postgres, error) {
-	folder, err := os.MkdirTemp("", "shomei-postgres-")
+	folder, _, err := Options{}.scratch()
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ import (
 
 	"shomei/pkg/officer"
 	"shomei/pkg/page/pagetest"
+	"shomei/pkg/warehouse"
 )
 
 // consoleName is the console's host, which browsers find on this machine.
@@ -136,9 +137,11 @@ func TestAnApprovalAtTheConsoleIsCarriedOutByTheRA(t *testing.T) {
 	a.click("form[action$='/decide'] button:not(.second)")
 	a.see("承認を記録しました")
 	a.k.drive(procedure, "done")
-	if got := a.c.certificates(a.c.subscriber(child.code)); len(got) != 1 || got[0].Status != "valid" {
-		t.Errorf("certificates: %+v", got)
-	}
+	var got []warehouse.Certificate
+	poll(t, "the tables to have the certificate", func() bool {
+		got = a.c.certificates(a.c.subscriber(child.code))
+		return len(got) == 1 && got[0].Status == "valid"
+	}, func() string { return fmt.Sprintf("%+v", got) })
 	a.c.whole()
 }
 

@@ -98,7 +98,25 @@ func (p *Parts) enrolWriters(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.nameLoneKeys()
 	return p.openRoles()
+}
+
+// nameLoneKeys says whose keys may alone what takes two operators: those that were enrolled before there were such orders. In a trial
+// that is as it should be.
+func (p *Parts) nameLoneKeys() {
+	if !p.realLog() {
+		return
+	}
+	for _, w := range p.Log.Writers() {
+		switch {
+		case w.Role != eventlog.RoleOperator || w.Pairs || !w.Retired.IsZero():
+		case w.Holder != "":
+			p.Logger.Warn("an operator's credentials from before 2026-11-30 may alone what takes two: shomei operators retire, then enrol the officer anew", "officer", w.Holder)
+		default:
+			p.Logger.Warn("the centre's own operator key is from before 2026-11-30 and may alone what takes two operators: shomei keys change writer operator makes another", "key", w.Public)
+		}
+	}
 }
 
 // openRoles opens the log for each role of which this process has a key.

@@ -1,11 +1,15 @@
 package hub
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nkeys"
 
 	"shomei/events"
 	"shomei/pkg/eventlog"
@@ -148,4 +152,32 @@ func TestWhatOneKeyWroteBeforeIsBelieved(t *testing.T) {
 		t.Errorf("the key of everything opens the log: %v", err)
 	}
 	closeParts(t, p)
+}
+
+// TestLoneKeysAreNamed at each start, until they are retired: what a stolen one could do takes two by now.
+func TestLoneKeysAreNamed(t *testing.T) {
+	folder := t.TempDir()
+	p, _ := writersOf(t, folder)
+	key, err := nkeys.CreateUser()
+	check(t, err)
+	public, err := key.PublicKey()
+	check(t, err)
+	check(t, p.record(t.Context(), []*events.Event{events.New(&events.WriterEnrolled{PublicKey: public, Role: string(eventlog.RoleOperator), Holder: "0815"})}))
+	closeParts(t, p)
+	starts := func() string {
+		var said bytes.Buffer
+		p := newParts(Config{Data: folder, Logger: slog.New(slog.NewTextHandler(&said, nil)), AnyClock: true})
+		check(t, p.open(t.Context(), needed(serving, []row{{needs: []string{"log"}}})))
+		defer closeParts(t, p)
+		if strings.Contains(said.String(), "0815") {
+			check(t, p.record(t.Context(), []*events.Event{events.New(&events.WriterRetired{PublicKey: public})}))
+		}
+		return said.String()
+	}
+	if said := starts(); !strings.Contains(said, "officer=0815") || strings.Contains(said, "own operator key") {
+		t.Errorf("a key from before: %s", said)
+	}
+	if said := starts(); strings.Contains(said, "0815") {
+		t.Errorf("it is retired: %s", said)
+	}
 }
