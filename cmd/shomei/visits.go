@@ -293,6 +293,9 @@ func (a *app) eachRecord(cmd *cobra.Command, at civil.Date, each func(forecast.R
 		return err
 	}
 	defer h.Close()
+	if err := tellHowFar(cmd, h, false); err != nil {
+		return err
+	}
 	return h.EachVisit(cmd.Context(), at, each)
 }
 
