@@ -125,6 +125,10 @@ var commandsTried = map[string]tried{
 	"report order":       {"nobody ca-compromise --serial 1 --office 12237-main" + asOfficer, noSubscriber},
 
 	"forecast":              {"", "ENDING"},
+	"forecast backtest":     {"", "no visits"},
+	"forecast history":      {"", "what,day,office"},
+	"forecast visits":       {"", "no visits"},
+	"forecast what-if":      {"", "no visits"},
 	"fsck":                  {"", "nothing differs"},
 	"keys change authority": {"sign", runsAlready},
 	"keys change master":    {"", runsAlready},

@@ -103,7 +103,7 @@ func (q query) list(ctx context.Context) error {
 }
 
 // plain are the endpoints that are no reports.
-var plain = []string{"status", "expiries", "history"}
+var plain = []string{"status", "expiries", "visits", "history"}
 
 // report asks one question.
 func (q query) report(ctx context.Context, name, format string, values url.Values) error {

@@ -94,7 +94,7 @@ func servePages(h *hub.Hub, at string, by signInConfig) (string, error) {
 	}
 	c := console.Config{
 		Warehouse: h.Warehouse, Look: h.HistoryShown, Clock: h.Clock.Now, Logger: h.Logger, Behind: h.Projector.Lag,
-		Hosts: page.ThisMachine, Invented: h.Clock.Simulated(),
+		Hosts: page.ThisMachine, Invented: h.Clock.Simulated(), Visits: h.VisitHistory,
 	}
 	if by.Name != "" {
 		c.SignIn, c.Hosts = h.SignInAt(by.Name, by.OIDC.accounts()), []string{by.Name}

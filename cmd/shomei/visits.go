@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -15,11 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"shomei/cmd/cli"
-	"shomei/cmd/shomei/hub"
 	"shomei/pkg/civil"
 	"shomei/pkg/forecast"
 	"shomei/pkg/intake"
-	"shomei/pkg/warehouse"
 )
 
 // asked is where a forecast of visits gets its history: from a file, or from the tables.
@@ -289,63 +286,17 @@ func (a *app) historyOfTables(cmd *cobra.Command, at civil.Date) (*forecast.Hist
 	return h, err
 }
 
-// eachRecord calls each for what the tables know, as of the end of a day or, if it is zero, of now: offices, their open days a year on, and
-// the counts of the last years.
+// eachRecord calls each for what the tables know, as of the end of a day or, if it is zero, of now.
 func (a *app) eachRecord(cmd *cobra.Command, at civil.Date, each func(forecast.Record) error) error {
 	h, err := a.attach(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	when := h.Clock.Now()
-	if !at.IsZero() {
-		when = at.EndInstant()
-	}
-	first, err := h.Warehouse.VisitsBegin(cmd.Context())
-	if err != nil {
+	if err := tellHowFar(cmd, h, false); err != nil {
 		return err
 	}
-	if err := eachOpening(h, first, civil.Of(when), each); err != nil {
-		return err
-	}
-	return h.Warehouse.EachVisits(cmd.Context(), warehouse.VisitsQuery{At: when}, each)
-}
-
-// openAhead is for how many days the open days of offices are told in advance.
-const openAhead = 2 * 366
-
-// eachOpening calls each for every office, and for the days on which it is open or closed other than by the calendar, from a day on.
-func eachOpening(h *hub.Parts, first, now civil.Date, each func(forecast.Record) error) error {
-	offices := h.Directory.Offices()
-	ids := slices.Sorted(maps.Keys(offices))
-	for _, id := range ids {
-		if err := each(forecast.Record{What: forecast.Place, Office: id, Municipality: offices[id].Municipality}); err != nil {
-			return err
-		}
-	}
-	if first.IsZero() {
-		return nil
-	}
-	for _, id := range ids {
-		for day := first; !day.After(now.AddDays(openAhead)); day = day.AddDays(1) {
-			o, err := h.Directory.Office(id, day)
-			if err != nil {
-				break // not defined yet
-			}
-			open := o.OpenDay("renew", day)
-			if open == civil.WorkingDay(day) {
-				continue
-			}
-			r := forecast.Record{What: forecast.Closed, Day: day, Office: id}
-			if open {
-				r.What = forecast.Opened
-			}
-			if err := each(r); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return h.EachVisit(cmd.Context(), at, each)
 }
 
 // forecastHistoryCommand writes what the tables know as a history.

@@ -74,7 +74,18 @@ type Column struct {
 	Numeric bool // right-aligned
 	Series  bool // drawn if a chart names the table
 	Short   bool // never broken over lines: days, numbers, single words
+	Band    Band // what it is of a band, drawn if a chart names the table
 }
+
+// Band is a column's part in a band of what may come.
+type Band string
+
+// The parts of a band.
+const (
+	Low    Band = "low"
+	Middle Band = "middle"
+	High   Band = "high"
+)
 
 // Cell is one field; with Href it is a link, and with More there is something Folded away under that name.
 type Cell struct {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 
+	"shomei/pkg/forecast"
 	"shomei/pkg/intake"
 	"shomei/pkg/sheet"
 	"shomei/pkg/warehouse"
@@ -27,18 +28,23 @@ type endpoint struct {
 	sheet func(context.Context, question, reader) sheet.Sheet
 	// report is what is counted; nil for other questions.
 	report *warehouse.Report
+	// visits: it is the forecast of visits.
+	visits bool
 }
 
 // endpoints lists all questions.
 func (c *Console) endpoints() []endpoint {
 	all := []endpoint{
-		{"status", append([]string{"known"}, places...), []warehouse.StatusCount{}, c.apiStatus, c.statusSheet, nil},
-		{"expiries", append([]string{"known"}, places...), []warehouse.Bucket{}, c.apiExpiries, c.expiriesSheet, nil},
-		{"history", []string{"q"}, history{}, c.apiHistory, nil, nil},
+		{"status", append([]string{"known"}, places...), []warehouse.StatusCount{}, c.apiStatus, c.statusSheet, nil, false},
+		{"expiries", append([]string{"known"}, places...), []warehouse.Bucket{}, c.apiExpiries, c.expiriesSheet, nil, false},
+		{"history", []string{"q"}, history{}, c.apiHistory, nil, nil, false},
+	}
+	if c.oracle != nil {
+		all = append(all, endpoint{"visits", visitParameters, []forecast.Expected{}, c.apiVisits, c.visitsSheet, nil, true})
 	}
 	for _, r := range warehouse.Reports() {
 		all = append(all, endpoint{
-			"reports/" + r.Name, slices.Concat(reportParameters(r), []string{"limit", "cursor"}), reportAnswer{}, c.apiReport, c.reportSheet, &r,
+			"reports/" + r.Name, slices.Concat(reportParameters(r), []string{"limit", "cursor"}), reportAnswer{}, c.apiReport, c.reportSheet, &r, false,
 		})
 	}
 	return all
@@ -192,6 +198,10 @@ func statusOf(err error) (int, string) {
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, warehouse.ErrNotFound):
 		return http.StatusNotFound, "nothing known under this serial number or subscriber id on that day"
+	case errors.Is(err, errLearning):
+		return http.StatusServiceUnavailable, err.Error()
+	case errors.Is(err, forecast.ErrShort), errors.Is(err, forecast.ErrEmpty):
+		return http.StatusConflict, err.Error()
 	case errors.Is(err, errUnrecorded):
 		return http.StatusServiceUnavailable, "who looks at a history could not be recorded, so it is not shown; see the log of the console"
 	case errors.As(err, &rebuilding):

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"shomei/pkg/civil"
+	"shomei/pkg/forecast"
 	"shomei/pkg/page"
 	"shomei/pkg/signin"
 	"shomei/pkg/warehouse"
@@ -32,6 +33,8 @@ type Config struct {
 	Behind func(context.Context) (uint64, error)
 	// SignIn has officers sign in; nil: whoever reaches the console sees everything.
 	SignIn *SignIn
+	// Visits returns what a forecast of visits learns from, as of the end of a day; nil: visits are not forecast.
+	Visits func(context.Context, civil.Date) (*forecast.History, error)
 	// Invented: the log is simulated, and every page says so.
 	Invented bool
 	// Hosts are the host names, without port, under which the page is served; nil: any.
@@ -46,7 +49,9 @@ type Console struct {
 	site *signin.Site
 	// accounts are those who are signed in with an account; nil: nobody can.
 	accounts *accounts
-	acts     acts
+	// oracle forecasts visits; nil: they are not forecast.
+	oracle *oracle
+	acts   acts
 }
 
 //go:embed pages/*.html
@@ -66,6 +71,9 @@ func New(c Config) (*Console, error) {
 		pages.Note("console.invented")
 	}
 	made := &Console{Config: c, pages: pages}
+	if c.Visits != nil {
+		made.oracle = &oracle{history: c.Visits}
+	}
 	if c.SignIn != nil {
 		made.site = made.newSite()
 		if by := c.SignIn; by.Accounts != nil {
@@ -123,6 +131,9 @@ func (c *Console) routes() []route {
 		{"GET /api", forReaders, c.serveDescription},
 		{"GET /api/openapi.json", forReaders, c.describe},
 		{"GET /api/{path...}", forReaders, c.noEndpoint},
+	}
+	if c.oracle != nil {
+		routes = append(routes, route{"GET /forecast", forReaders, c.serveVisits})
 	}
 	for _, e := range c.endpoints() {
 		routes = append(routes, route{"GET /api/" + e.path, forReaders, c.api(e)})

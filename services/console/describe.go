@@ -74,23 +74,31 @@ func parameterOf(e endpoint, name string, say func(string) string) *huma.Param {
 	case "lang":
 		p.Schema.Enum = []any{string(page.Japanese), string(page.English)}
 	case "per":
-		for _, per := range warehouse.Periods() {
-			p.Schema.Enum = append(p.Schema.Enum, per)
+		p.Schema.Enum = wordsOf(warehouse.Periods())
+		if e.visits {
+			p.Schema.Enum = wordsOf(visitPeriods)
 		}
+	case "level":
+		p.Schema.Enum = wordsOf(levels)
 	case "by":
-		items := &huma.Schema{Type: huma.TypeString}
-		for _, d := range e.report.All() {
-			items.Enum = append(items.Enum, d)
-		}
+		items := &huma.Schema{Type: huma.TypeString, Enum: wordsOf(e.report.All())}
 		p.Schema, p.Style, p.Explode = &huma.Schema{Type: huma.TypeArray, Items: items}, "form", new(false)
 	}
 	return p
 }
 
+func wordsOf(words []string) []any {
+	all := make([]any, len(words))
+	for i, word := range words {
+		all[i] = word
+	}
+	return all
+}
+
 // meaning returns the key of what a parameter means.
 func meaning(name string) string {
 	switch name {
-	case "at", "lang", "q", "by", "per", "from", "to", "known", "limit", "cursor", "format":
+	case "at", "lang", "q", "by", "per", "level", "from", "to", "known", "limit", "cursor", "format":
 		return "api.parameter." + name
 	}
 	return "report.by." + name

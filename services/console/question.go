@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"shomei/pkg/civil"
+	"shomei/pkg/forecast"
 	"shomei/pkg/intake"
 	"shomei/pkg/sheet"
 	"shomei/pkg/warehouse"
@@ -66,6 +67,7 @@ type question struct {
 	by      visitor
 	format  sheet.Format // "": JSON
 	report  warehouse.ReportQuery
+	visits  forecast.Query
 }
 
 // ask is parse, and refuses an unknown place, too (*warehouse.UnknownError): neither is an empty answer.
@@ -114,8 +116,11 @@ func (c *Console) parse(r *http.Request, e endpoint) (question, error) {
 	if q.format != "" && !slices.Contains(sheet.Formats, q.format) {
 		return q, &valueError{"format", string(q.format), "json, csv, xlsx, parquet"}
 	}
-	if e.report != nil {
+	switch {
+	case e.report != nil:
 		err = q.readReport(*e.report, query)
+	case e.visits:
+		err = q.readVisits(query)
 	}
 	return q, err
 }

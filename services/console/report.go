@@ -119,8 +119,7 @@ func (c *Console) serveReport(w http.ResponseWriter, r *http.Request) {
 	c.render(w, r, status, "report", show)
 }
 
-// withDefaults fills in what a reader who comes without a question sees: the last months, by the report's first dimension. Fields
-// that a form sends empty are left out, so that they mean the same as absent ones.
+// withDefaults fills in what a reader who comes without a question sees: the last months, by the report's first dimension.
 func withDefaults(r *http.Request, report warehouse.Report, today civil.Date) *http.Request {
 	query := r.URL.Query()
 	if !query.Has("per") && !query.Has("by") && !query.Has("from") {
@@ -128,6 +127,14 @@ func withDefaults(r *http.Request, report warehouse.Report, today civil.Date) *h
 		query.Set("by", report.Dimensions[0])
 		query.Set("from", civil.New(today.Year, today.Month, 1).AddMonthsClamped(1-monthsOnPage).String())
 	}
+	clone := r.Clone(r.Context())
+	clone.URL.RawQuery = query.Encode()
+	return withoutEmpty(clone)
+}
+
+// withoutEmpty leaves out the fields that a form sends empty, so that they mean the same as absent ones.
+func withoutEmpty(r *http.Request) *http.Request {
+	query := r.URL.Query()
 	for name := range query {
 		if query.Get(name) == "" && len(query[name]) == 1 {
 			query.Del(name)
@@ -138,6 +145,24 @@ func withDefaults(r *http.Request, report warehouse.Report, today civil.Date) *h
 	return clone
 }
 
+// reports returns the links to all pages that count, of which one is shown.
+func (r reader) reports(shown string) []choice {
+	all := []choice{{Text: r.say("console.counts"), Href: "/"}}
+	if r.forecasts {
+		all = append(all, choice{Text: r.say("visits.title"), Href: "/forecast"})
+	}
+	for _, other := range warehouse.Reports() {
+		all = append(all, choice{Text: r.say("report." + other.Name), Href: "/reports/" + other.Name})
+	}
+	for i := range all {
+		all[i].Chosen = all[i].Href == shown
+	}
+	return all
+}
+
+// fileWord names a format to readers.
+func fileWord(f sheet.Format) string { return strings.ToUpper(string(f)) }
+
 // reportView returns all of the page but its rows.
 func (r reader) reportView(req *http.Request, q question, report warehouse.Report) reportView {
 	query := req.URL.Query()
@@ -145,9 +170,7 @@ func (r reader) reportView(req *http.Request, q question, report warehouse.Repor
 		Path: req.URL.Path, Per: q.report.Per, From: query.Get("from"), To: query.Get("to"), At: query.Get("at"), Known: query.Get("known"),
 		Place: q.extent.Place, By: query.Get("by"), Then: query.Get("then"),
 	}
-	for _, other := range warehouse.Reports() {
-		data.Reports = append(data.Reports, choice{Text: r.say("report." + other.Name), Href: "/reports/" + other.Name, Chosen: other.Name == report.Name})
-	}
+	data.Reports = r.reports(data.Path)
 	for _, per := range warehouse.Periods() {
 		data.Periods = append(data.Periods, choice{Value: per, Text: r.say("report.per." + per)})
 	}
@@ -168,7 +191,7 @@ func (r reader) reportView(req *http.Request, q question, report warehouse.Repor
 	}
 	for _, f := range sheet.Formats {
 		file.Set("format", string(f))
-		data.Files = append(data.Files, choice{Text: strings.ToUpper(string(f)), Href: "/api/reports/" + report.Name + "?" + file.Encode()})
+		data.Files = append(data.Files, choice{Text: fileWord(f), Href: "/api/reports/" + report.Name + "?" + file.Encode()})
 	}
 	return data
 }

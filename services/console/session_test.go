@@ -233,6 +233,8 @@ var routesFor = map[string]audience{
 
 	"GET /reports/{report}": forReaders,
 	"GET /api":              forReaders,
+	"GET /forecast":         forReaders,
+	"GET /api/visits":       forReaders,
 	"GET /api/openapi.json": forReaders,
 	"GET /api/{path...}":    forReaders,
 

@@ -64,10 +64,12 @@ type reader struct {
 	lang  page.Language
 	at    civil.Date
 	place warehouse.Place
+	// forecasts: visits are forecast here.
+	forecasts bool
 }
 
 func (c *Console) readerOf(r *http.Request, q question) reader {
-	return reader{c.pages, page.LanguageOf(r), q.at, q.extent.Place}
+	return reader{c.pages, page.LanguageOf(r), q.at, q.extent.Place, c.oracle != nil}
 }
 
 func (r reader) say(key string, args ...any) string { return r.pages.Say(r.lang, key, args...) }
@@ -92,9 +94,7 @@ func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	q, err := c.parse(r, endpoint{parameters: append([]string{"known", "q"}, places...)})
 	read := c.readerOf(r, q)
 	data := view{At: r.URL.Query().Get("at"), Known: r.URL.Query().Get("known"), Key: q.key, Officer: q.by.Officer, Place: q.extent.Place, Decides: q.by.decides()}
-	for _, report := range warehouse.Reports() {
-		data.Reports = append(data.Reports, choice{Text: read.say("report." + report.Name), Href: "/reports/" + report.Name})
-	}
+	data.Reports = read.reports("/")
 	offices, unread := c.Warehouse.Offices(r.Context(), q.extent.Area)
 	data.Offices = choicesOf(offices) // also for whoever asked for a place that is none
 	if err == nil && unread == nil {

@@ -13,6 +13,14 @@ for (const place of document.querySelectorAll(".chart[data-table]")) {
   const series = heads.flatMap((head, i) => !("series" in head.dataset) ? [] : [{
     name: head.textContent.trim(), type: "bar", stack: "all", barMaxWidth: 64, data: rows.map((row) => number(row.cells[i])),
   }]);
+  // A band is drawn from its low column up to its high one, with a line for the middle.
+  const band = Object.fromEntries(heads.flatMap((head, i) => head.dataset.band ? [[head.dataset.band, { name: head.textContent.trim(), at: rows.map((row) => number(row.cells[i])) }]] : []));
+  if (band.low && band.high) {
+    const hidden = { type: "line", stack: "band", symbol: "none", lineStyle: { opacity: 0 }, silent: true, tooltip: { show: false } };
+    series.push({ ...hidden, name: band.low.name, data: band.low.at });
+    series.push({ ...hidden, name: `${band.low.name} – ${band.high.name}`, data: band.high.at.map((high, i) => high - band.low.at[i]), areaStyle: { opacity: .25 } });
+    series.push({ name: band.middle.name, type: "line", data: band.middle.at, symbolSize: 6 });
+  }
   const lying = "lying" in place.dataset;
   if (lying) place.style.height = `${Math.max(12, 5 + 2 * rows.length)}rem`;
   const names = {
