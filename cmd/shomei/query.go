@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -22,14 +23,19 @@ import (
 )
 
 const queryHelp = `集計画面のAPIに尋ね、表・CSV・JSON・XLSX・Parquet で受け取ります。項目は「名前=値」で並べます。知らない項目や場所は、近いものを添えた誤りになります。
-何を尋ねられるかは、名前なしの shomei query か、集計画面の /api で。
+何を尋ねられるかは、名前なしの shomei query か、集計画面の /api で。サインインの要る集計画面では、/api で作った鍵を環境変数
+SHOMEI_CONSOLE_TOKEN に入れます。
 Asks the console's API and gets a table, CSV, JSON, XLSX or Parquet. Parameters are given as name=value; an unknown parameter or place is an
-error that names the nearest one. What can be asked: shomei query without a name, or /api on the console.`
+error that names the nearest one. What can be asked: shomei query without a name, or /api on the console. A console
+with sign-in wants a token, made at /api, in the environment variable SHOMEI_CONSOLE_TOKEN.`
 
 const queryExample = `  shomei query
   shomei query issued by=kind,operation per=month prefecture=12
   shomei query ends by=reason from=2026-04-01 to=2026-06-30 known=2026-07-10
   shomei query refusals by=rule office=12237-main --format xlsx > refusals.xlsx`
+
+// tokenVariable is the environment variable with the token for a console at which officers sign in.
+const tokenVariable = "SHOMEI_CONSOLE_TOKEN"
 
 // queryWait is how long the console may take to begin its answer.
 const queryWait = 2 * time.Minute
@@ -182,6 +188,9 @@ func (q query) get(ctx context.Context, path string, values url.Values) (io.Read
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("asking the console: %w", err)
+	}
+	if token := os.Getenv(tokenVariable); token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	client := &http.Client{
 		Transport:     &http.Transport{Proxy: nil, ResponseHeaderTimeout: queryWait},

@@ -49,6 +49,7 @@ type Console struct {
 	site *signin.Site
 	// accounts are those who are signed in with an account; nil: nobody can.
 	accounts *accounts
+	tokens   tokens
 	// oracle forecasts visits; nil: they are not forecast.
 	oracle *oracle
 	acts   acts
@@ -139,6 +140,7 @@ func (c *Console) routes() []route {
 		routes = append(routes, route{"GET /api/" + e.path, forReaders, c.api(e)})
 	}
 	if c.site != nil {
+		routes = append(routes, route{"POST /api", forReaders, c.issueToken})
 		routes = slices.Concat(routes, c.signInRoutes(), c.enrolRoutes(), c.approvalRoutes())
 	}
 	if c.site != nil && c.SignIn.Accounts != nil {

@@ -110,8 +110,21 @@ type describedEndpoint struct {
 	Table      page.Table
 }
 
+// described is the data of the page that describes the API.
+type described struct {
+	Endpoints []describedEndpoint
+	// SignIn: programs need a token. Token is one that has just been made.
+	SignIn bool
+	Token  string
+}
+
 // serveDescription serves the description for readers.
 func (c *Console) serveDescription(w http.ResponseWriter, r *http.Request) {
+	c.showDescription(w, r, http.StatusOK, "", "")
+}
+
+// showDescription shows the page that describes the API, with a token that was made or what went wrong.
+func (c *Console) showDescription(w http.ResponseWriter, r *http.Request, status int, token, wrong string) {
 	var all []describedEndpoint
 	for _, e := range c.endpoints() {
 		one := describedEndpoint{Path: "/api/" + e.path, Text: c.say(r, titleOf(e)), Table: page.Table{
@@ -123,5 +136,9 @@ func (c *Console) serveDescription(w http.ResponseWriter, r *http.Request) {
 		}
 		all = append(all, one)
 	}
-	c.render(w, r, http.StatusOK, "api", page.View{Title: "api.title", Data: all})
+	show := page.View{Title: "api.title", Data: described{all, c.site != nil, token}}
+	if wrong != "" {
+		show.Errors = []page.FieldError{{Text: c.say(r, wrong)}}
+	}
+	c.render(w, r, status, "api", show)
 }

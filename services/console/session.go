@@ -100,6 +100,9 @@ var errNoReader = errors.New("none of the officer's roles looks at the console")
 
 // visitor returns who is signed in. The error is errNoReader, or an officer.Reason.
 func (c *Console) visitor(r *http.Request) (visitor, error) {
+	if r.Header.Get("Authorization") != "" {
+		return c.byToken(r)
+	}
 	if who, ok := c.site.Use(r); ok {
 		found, err := c.SignIn.Find(who.Credential)
 		v, err := c.looking(found, err)

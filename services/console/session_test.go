@@ -233,6 +233,7 @@ var routesFor = map[string]audience{
 
 	"GET /reports/{report}": forReaders,
 	"GET /api":              forReaders,
+	"POST /api":             forReaders,
 	"GET /forecast":         forReaders,
 	"GET /api/visits":       forReaders,
 	"GET /api/openapi.json": forReaders,
