@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"shomei/pkg/civil"
@@ -25,6 +26,7 @@ const (
 type Query struct {
 	By        string     // ByDay, ByWeek, ByMonth or ByFiscalYear
 	Level     string     // ByOffice, ByTown, ByPrefecture or ByNation
+	Area      []string   // beginnings of the municipalities that may be counted; nil: any
 	Place     string     // an office's id, a municipality of five digits or a prefecture of two; empty: everywhere
 	From, To  civil.Date // zero: as far as the forecast goes; a period is summed as far as it lies within
 	Kind      string     // empty: any
@@ -121,6 +123,9 @@ func (f *Forecast) places(q Query) (list []place, err error) {
 	at := map[string]int{}
 	for i, o := range f.view.offices {
 		office := f.view.h.Offices[o]
+		if q.Area != nil && !slices.ContainsFunc(q.Area, func(a string) bool { return a != "" && strings.HasPrefix(office.Municipality, a) }) {
+			continue
+		}
 		if q.Place != "" && q.Place != office.ID && q.Place != office.Municipality && q.Place != office.Prefecture() {
 			continue
 		}

@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -26,11 +25,7 @@ var ErrCertificate = errors.New("the certificate")
 // ListenTLS listens at an address by TLS. Errors, besides those of net.Listen: ErrCertificate.
 func ListenTLS(at string, site Site) (net.Listener, error) {
 	shown := &certificateFiles{Site: site}
-	pair, err := shown.get(nil)
-	if err == nil {
-		err = pair.Leaf.VerifyHostname(site.Name)
-	}
-	if err != nil {
+	if _, err := shown.get(nil); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCertificate, err)
 	}
 	l, err := net.Listen("tcp", at)
@@ -46,8 +41,8 @@ type certificateFiles struct {
 
 	mu   sync.Mutex
 	pair *tls.Certificate
-	// of is when the files changed that were read last.
-	of time.Time
+	// of is what the files were when they were last read well, said what they were when an error was last said.
+	of, said [2]time.Time
 }
 
 // get returns the certificate, as its files are. A pair that can't be used leaves the former in its place.
@@ -55,12 +50,12 @@ func (c *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	changed, err := c.changed()
-	if err == nil && c.pair != nil && changed.Equal(c.of) {
+	if err == nil && c.pair != nil && changed == c.of {
 		return c.pair, nil
 	}
 	var pair tls.Certificate
 	if err == nil {
-		pair, err = tls.LoadX509KeyPair(c.Certificate, c.Key)
+		pair, err = c.load()
 	}
 	if err == nil {
 		c.pair, c.of = &pair, changed
@@ -69,22 +64,30 @@ func (c *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if c.pair == nil {
 		return nil, err
 	}
-	if !changed.Equal(c.of) {
-		c.of = changed // said once for each change
+	if changed != c.said { // once for each change; the files are read again until they fit each other
+		c.said = changed
 		c.Logger.Error("the new certificate can't be used; the former is shown on", "name", c.Name, "error", err)
 	}
 	return c.pair, nil
 }
 
-// changed returns when the newer of the two files changed.
-func (c *certificateFiles) changed() (time.Time, error) {
-	a, err1 := os.Stat(c.Certificate)
-	b, err2 := os.Stat(c.Key)
-	if err := errors.Join(err1, err2); err != nil {
-		return c.of, err
+// load reads a pair that is good for the name.
+func (c *certificateFiles) load() (tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
+	if err != nil {
+		return pair, err
 	}
-	if cmp.Compare(a.ModTime().UnixNano(), b.ModTime().UnixNano()) > 0 {
-		return a.ModTime(), nil
+	return pair, pair.Leaf.VerifyHostname(c.Name)
+}
+
+// changed returns when each of the two files changed.
+func (c *certificateFiles) changed() (at [2]time.Time, err error) {
+	for i, name := range []string{c.Certificate, c.Key} {
+		info, err := os.Stat(name)
+		if err != nil {
+			return at, err
+		}
+		at[i] = info.ModTime()
 	}
-	return b.ModTime(), nil
+	return at, nil
 }

@@ -91,4 +91,16 @@ func TestCertificateIsReadAnew(t *testing.T) {
 	shows(2)
 	writePair(t, by, 3, now.Add(3*time.Minute))
 	shows(3)
+	// The certificate comes before its key, which keeps the older time that it was made at.
+	next := by
+	next.Certificate, next.Key = filepath.Join(dir, "next.pem"), filepath.Join(dir, "next-key.pem")
+	writePair(t, next, 4, now.Add(5*time.Minute))
+	if err := os.Rename(next.Certificate, by.Certificate); err != nil {
+		t.Fatal(err)
+	}
+	shows(3)
+	if err := errors.Join(os.Chtimes(next.Key, now, now.Add(time.Minute)), os.Rename(next.Key, by.Key)); err != nil {
+		t.Fatal(err)
+	}
+	shows(4)
 }

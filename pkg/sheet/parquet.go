@@ -8,6 +8,9 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
+// rowsInMemory is how many rows wait to be written together.
+const rowsInMemory = 1 << 16
+
 // writeParquet writes the rows under the columns' names, and the heading as the file's key-value metadata.
 func (s Sheet) writeParquet(to io.Writer) error {
 	group := parquet.Group{}
@@ -18,7 +21,7 @@ func (s Sheet) writeParquet(to io.Writer) error {
 		}
 	}
 	schema := parquet.NewSchema("shomei", group)
-	options := []parquet.WriterOption{schema, parquet.Compression(&parquet.Zstd)}
+	options := []parquet.WriterOption{schema, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(rowsInMemory)}
 	for _, line := range s.Head {
 		options = append(options, parquet.KeyValueMetadata(line.Name, line.Text))
 	}

@@ -35,7 +35,8 @@ type failures struct {
 	until time.Time
 }
 
-// TryCode calls judge, which returns an error if a typed code is wrong; after wrong ones, as slowly as failed sign-ins are answered.
+// TryCode calls judge, which returns an error if a typed code is wrong; wrong ones are answered as slowly as failed sign-ins. A right one
+// never waits: it can't be guessed, and whoever types wrong ones must not keep anybody out.
 // Codes of officers are counted by themselves. Errors, besides those of judge: a *TooMany.
 func (s *Site) TryCode(typed string, judge func() error) error {
 	_, unknown := s.cfg.ByCode(typed)
@@ -44,17 +45,20 @@ func (s *Site) TryCode(typed string, judge func() error) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.cfg.Now()
-	if wait := s.codes.wait(typed, now); wait > 0 {
+	if err := judge(); err != nil {
+		return s.codes.wrong(typed, s.cfg.Now(), err)
+	}
+	s.codes.succeeded(typed)
+	return nil
+}
+
+// wrong returns what whoever failed is told: why, or that they come too soon after others, which then does not count.
+func (a *attempts) wrong(code string, now time.Time, why error) error {
+	if wait := a.wait(code, now); wait > 0 {
 		return &TooMany{wait}
 	}
-	err := judge()
-	if err != nil {
-		s.codes.failed(typed, now)
-	} else {
-		s.codes.succeeded(typed)
-	}
-	return err
+	a.failed(code, now)
+	return why
 }
 
 // wait returns how long until a sign-in as an officer is judged; code is empty if the passkey is nobody's.

@@ -21,7 +21,8 @@ import (
 const responseLimit = 64 << 10
 
 // Options returns the JSON with which the browser asks for a passkey to sign in, or to unlock. With a code it asks for one of
-// that officer's; otherwise the officer chooses one that the authenticator offers. It tells nobody whether the code exists.
+// that officer's; otherwise the officer chooses one that the authenticator offers. A code without a passkey gets a
+// question that no key can answer.
 // The error is ErrBusy.
 func (s *Site) Options(w http.ResponseWriter, r *http.Request, code string) ([]byte, error) {
 	value, err := s.challenge(w, r, false)
@@ -73,7 +74,8 @@ func described(keys []officer.Passkey, relyingParty string) []protocol.Credentia
 
 // SignIn reads and verifies the browser's response to Options and signs its officer in, in place of whoever was; with a code,
 // only that officer. The same officer's session is unlocked. The code that was meant is returned with an error, too, if it is
-// an officer's. Errors: an officer.Reason, *TooMany, ErrBusy.
+// an officer's. A right signature signs in however many wrong ones came before: whoever sends those must not keep anybody out. Errors: an
+// officer.Reason, *TooMany, ErrBusy.
 func (s *Site) SignIn(w http.ResponseWriter, r *http.Request, code string, response []byte) (Session, error) {
 	a, err := ReadAssertion(response)
 	if err != nil {
@@ -85,16 +87,11 @@ func (s *Site) SignIn(w http.ResponseWriter, r *http.Request, code string, respo
 	if code != "" && err == nil && found.Code != code {
 		err = officer.UnknownKey
 	}
-	now := s.cfg.Now()
-	if wait := s.attempts.wait(found.Code, now); wait > 0 {
-		return Session{Officer: found.Code}, &TooMany{wait}
-	}
 	if err == nil {
 		err = s.verify(r, a, found)
 	}
 	if err != nil {
-		s.attempts.failed(found.Code, now)
-		return Session{Officer: found.Code}, err
+		return Session{Officer: found.Code}, s.attempts.wrong(found.Code, s.cfg.Now(), err)
 	}
 	s.attempts.succeeded(found.Code)
 	return s.begun(w, r, Session{Officer: found.Code, Home: found.Home, Credential: a.GetCredential()})

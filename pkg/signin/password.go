@@ -79,10 +79,33 @@ func OpenPasswords(path string, now func() time.Time) (*Passwords, error) {
 	if err == nil {
 		err = json.Unmarshal(text, &p.accounts)
 	}
+	if err == nil {
+		err = p.check()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the password accounts in %s: %w", path, err)
+		return nil, fmt.Errorf("reading the password accounts in %s: %w; remove the file, and have officers set their passwords anew", path, err)
 	}
 	return p, nil
+}
+
+// check returns what is wrong with accounts that were read: this program writes no others.
+func (p *Passwords) check() error {
+	info, err := os.Stat(p.path)
+	if err != nil {
+		return err
+	}
+	if others := info.Mode().Perm() & 0o077; others != 0 {
+		return fmt.Errorf("others than its owner may use the file (mode %#o; make it 0600)", info.Mode().Perm())
+	}
+	if p.accounts == nil {
+		return errors.New("there is no list of accounts in it")
+	}
+	for code, a := range p.accounts {
+		if a.Time != argonTime || a.Memory != argonMemory || a.Threads != argonThreads || len(a.Salt) != saltBytes || len(a.Hash) != hashBytes {
+			return fmt.Errorf("the account of officer %q was not written by this program", code)
+		}
+	}
+	return nil
 }
 
 // Holds returns the invitation by which an officer has an account now, as the hash of its code; nil if the officer has none.
@@ -97,7 +120,7 @@ func (p *Passwords) Holds(o officer.Officer) []byte {
 }
 
 // Set sets the password of an officer who has shown the code of the newest invitation, once for each. Errors: officer.NoInvitation,
-// ErrWeak, ErrBusy.
+// ErrWeak.
 func (p *Passwords) Set(o officer.Officer, password string) error {
 	n := len(o.Invitations)
 	if n == 0 || !p.now().Before(o.Invitations[n-1].Until) || p.Holds(o) != nil {
@@ -107,9 +130,7 @@ func (p *Passwords) Set(o officer.Officer, password string) error {
 	if !strong(password) {
 		return ErrWeak
 	}
-	if !p.hashing.TryLock() {
-		return ErrBusy
-	}
+	p.hashing.Lock() // for a moment: whoever fails often waits before it
 	defer p.hashing.Unlock()
 	a := account{
 		Home: o.Home, Invitation: o.Invitations[n-1].CodeSHA256, Salt: make([]byte, saltBytes),
@@ -149,11 +170,9 @@ func (a account) hash(password string) []byte {
 }
 
 // Check returns nil if the password is that of the officer's account; of the zero Officer, who is somebody unknown, none is, which takes
-// as long to find out. Wrong ones are answered ever more slowly. Errors: ErrPassword, *TooMany, ErrBusy.
+// as long to find out. Wrong ones are answered ever more slowly. Errors: ErrPassword, *TooMany.
 func (p *Passwords) Check(o officer.Officer, password string) error {
-	if !p.hashing.TryLock() {
-		return ErrBusy
-	}
+	p.hashing.Lock() // for a moment: whoever fails often waits before it
 	defer p.hashing.Unlock()
 	holds := p.Holds(o) != nil
 	code := ""

@@ -101,3 +101,33 @@ func TestWrongPasswordsWait(t *testing.T) {
 	}
 	a.is("after the wait", a.Check(who, password), nil)
 }
+
+// TestOnlyOwnFilesAreRead: what this program has not written, or what others may read, is refused with what to do.
+func TestOnlyOwnFilesAreRead(t *testing.T) {
+	a := openAccounts(t)
+	a.is("set", a.Set(a.invited("code"), password), nil)
+	good, err := os.ReadFile(a.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"no list": "null", "no JSON": "{", "nothing": "", "cheap": strings.Replace(string(good), `"time": 3`, `"time": 0`, 1),
+		"greedy": strings.Replace(string(good), `"memory": 65536`, `"memory": 4294967295`, 1), "no hash": strings.Replace(string(good), `"hash": "`, `"hash": "AA==", "x": "`, 1),
+	} {
+		if text == string(good) {
+			t.Fatalf("%s is no change", name)
+		}
+		if err := os.WriteFile(a.path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenPasswords(a.path, time.Now); err == nil || !strings.Contains(err.Error(), "remove the file") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := errors.Join(os.WriteFile(a.path, good, 0o600), os.Chmod(a.path, 0o640)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenPasswords(a.path, time.Now); err == nil || !strings.Contains(err.Error(), "0600") {
+		t.Errorf("read by others: %v", err)
+	}
+}

@@ -31,7 +31,11 @@ var places = []string{"prefecture", "municipality", "office"}
 var reports = []Report{
 	{
 		Name: "applications", Dimensions: []string{"outcome", "operation", "channel", "regime", "cause"},
-		rows: "fact = 'application'",
+		rows: "fact = 'application' AND outcome IN ('accepted', 'refused')",
+	},
+	{
+		Name: "letters", Dimensions: []string{"outcome", "operation", "channel", "cause"},
+		rows: "fact = 'application' AND outcome IN ('letter', 'withdrawn')",
 	},
 	{
 		Name: "issued", Dimensions: []string{"kind", "operation", "channel", "regime", "carrier"},
@@ -126,7 +130,7 @@ func (q ReportQuery) sql() (string, []any) {
 	for _, d := range q.By {
 		by = append(by, "toString("+quoteName(d)+")")
 	}
-	where, params := []string{q.Report.rows, inExtent}, q.Extent.params()
+	where, params := []string{q.Report.rows, q.Extent.condition()}, q.Extent.params()
 	for i, d := range slices.Sorted(maps.Keys(q.Only)) {
 		name := fmt.Sprintf("only%d", i)
 		where, params = append(where, quoteName(d)+" = {"+name+":String}"), append(params, param(name, q.Only[d]))
@@ -143,7 +147,7 @@ func (q ReportQuery) sql() (string, []any) {
 	}
 	return "WITH day AS d SELECT " + start + " AS starts, CAST([" + strings.Join(by, ", ") + "], 'Array(String)') AS values, count() AS n, sum(yen) AS yen" +
 		" FROM {facts} FINAL WHERE " + strings.Join(where, " AND ") +
-		" GROUP BY starts, values ORDER BY starts, values" + q.page() + " SETTINGS do_not_merge_across_partitions_select_final = 1", params
+		" GROUP BY starts, values ORDER BY starts, values" + q.page() + " SETTINGS do_not_merge_across_partitions_select_final = 1, max_execution_time = 120", params
 }
 
 func (q ReportQuery) page() string {

@@ -196,7 +196,7 @@ func TestEveryReportAnswers(t *testing.T) {
 		for _, per := range append(Periods(), "") {
 			for _, d := range r.All() {
 				rows, err := w.Report(t.Context(), ReportQuery{Report: r, By: []string{d}, Per: per})
-				if err != nil || len(rows) == 0 && r.Name != "refusals" {
+				if err != nil || len(rows) == 0 && r.Name != "refusals" && r.Name != "letters" {
 					t.Errorf("%s by %s per %q: %d rows, %v", r.Name, d, per, len(rows), err)
 				}
 			}

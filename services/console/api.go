@@ -6,8 +6,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"slices"
+	"time"
 
 	"shomei/pkg/forecast"
 	"shomei/pkg/intake"
@@ -101,7 +105,12 @@ func (c *Console) answer(w http.ResponseWriter, r *http.Request, e envelope) {
 		c.refuse(w, r, err)
 		return
 	}
-	sum := sha256.Sum256(data)
+	same := data
+	if a, ok := e.Data.(reportAnswer); ok { // the instant of asking makes no other answer
+		a.Known, a.Next = time.Time{}, ""
+		same = fmt.Appendf(nil, "%+v", a)
+	}
+	sum := sha256.Sum256(same)
 	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	w.Header().Set("ETag", tag)
 	if r.Header.Get("If-None-Match") == tag {
@@ -112,40 +121,57 @@ func (c *Console) answer(w http.ResponseWriter, r *http.Request, e envelope) {
 	c.write(w, r, http.StatusOK, "application/json", e)
 }
 
-// sendFile writes an answer as a file. Once it has begun, an error can only break it off.
+// errFiles: too many files are being made.
+var errFiles = errors.New("other files are being made; ask again in a minute")
+
+// filesAtOnce is how many files are made at a time: each has a statement of its own, of which the engine runs four.
+const filesAtOnce = 2
+
+// sendFile makes a file of an answer, and sends it when it is whole: so a reader who is slow holds no statement open, and what can't be
+// finished is an error and no half a file. The temporary file has no name.
 func (c *Console) sendFile(w http.ResponseWriter, r *http.Request, e endpoint, q question) {
+	file, err := c.makeFile(r, e, q)
+	if err != nil {
+		c.refuse(w, r, err)
+		return
+	}
+	defer file.Close()
+	w.Header().Set("Content-Type", q.format.MediaType())
+	w.Header().Set("Content-Disposition", `attachment; filename="`+fileName(e, q)+`"`)
+	if _, err := io.Copy(w, file); err != nil {
+		c.Logger.InfoContext(r.Context(), "a reader disconnected", "err", err)
+	}
+}
+
+func (c *Console) makeFile(r *http.Request, e endpoint, q question) (file *os.File, err error) {
+	if n := c.files.Add(1); n > filesAtOnce {
+		err = errFiles
+	}
+	defer c.files.Add(-1)
+	if err != nil {
+		return nil, err
+	}
+	if file, err = os.CreateTemp("", "shomei-file-*"); err != nil {
+		return nil, fmt.Errorf("making a file: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}()
+	if err = os.Remove(file.Name()); err != nil {
+		return nil, fmt.Errorf("making a file: %w", err)
+	}
 	read := c.readerOf(r, q)
-	out := &begun{w: w, header: func() {
-		w.Header().Set("Content-Type", q.format.MediaType())
-		w.Header().Set("Content-Disposition", `attachment; filename="`+fileName(e, q)+`"`)
-	}}
 	s := e.sheet(r.Context(), q, read)
 	s.Head = c.heading(r.Context(), e, q, read)
-	err := s.Write(out, q.format)
-	switch {
-	case err == nil:
-	case !out.yes:
-		c.refuse(w, r, err)
-	default:
-		c.Logger.WarnContext(r.Context(), "a file broke off: "+r.URL.Path, "err", err)
-		panic(http.ErrAbortHandler) // so that nobody takes it for whole
+	if err = s.Write(file, q.format); err != nil {
+		return nil, err
 	}
-}
-
-// begun notes that a response has begun, and then writes its header.
-type begun struct {
-	w      http.ResponseWriter
-	header func()
-	yes    bool
-}
-
-// Write implements io.Writer.
-func (b *begun) Write(p []byte) (int, error) {
-	if !b.yes {
-		b.yes = true
-		b.header()
+	if _, err = file.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("making a file: %w", err)
 	}
-	return b.w.Write(p)
+	return file, nil
 }
 
 // noEndpoint answers a question that there is none of.
@@ -198,7 +224,7 @@ func statusOf(err error) (int, string) {
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, warehouse.ErrNotFound):
 		return http.StatusNotFound, "nothing known under this serial number or subscriber id on that day"
-	case errors.Is(err, errLearning):
+	case errors.Is(err, errLearning), errors.Is(err, errFiles):
 		return http.StatusServiceUnavailable, err.Error()
 	case errors.Is(err, forecast.ErrShort), errors.Is(err, forecast.ErrEmpty):
 		return http.StatusConflict, err.Error()

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"shomei/pkg/civil"
@@ -50,6 +51,7 @@ type Console struct {
 	// accounts are those who are signed in with an account; nil: nobody can.
 	accounts *accounts
 	tokens   tokens
+	files    atomic.Int64 // that are being made
 	// oracle forecasts visits; nil: they are not forecast.
 	oracle *oracle
 	acts   acts

@@ -50,7 +50,8 @@ func (c *Console) stillByPassword(s *accountSession) (officer.Officer, error) {
 	return found, err
 }
 
-// signInByPassword tells nobody which of number and password is wrong, nor whether the office allows any.
+// signInByPassword tells nobody which of number and password is wrong. Whoever goes on after some wrong ones learns by the longer wait
+// that there is such an account.
 func (c *Console) signInByPassword(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, formLimit)
 	code, err := events.ParseOfficer(r.PostFormValue("code"))

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"net/http"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"shomei/pkg/civil"
 	"shomei/pkg/forecast"
 	"shomei/pkg/intake"
+	"shomei/pkg/regime"
 	"shomei/pkg/sheet"
 	"shomei/pkg/warehouse"
 )
@@ -63,6 +65,7 @@ type question struct {
 	instant time.Time
 	asked   time.Time // when
 	known   time.Time // as known then; zero: now
+	knownOn civil.Date
 	extent  warehouse.Extent
 	by      visitor
 	format  sheet.Format // "": JSON
@@ -108,7 +111,10 @@ func (c *Console) parse(r *http.Request, e endpoint) (question, error) {
 		return q, err
 	}
 	if !knownOn.IsZero() {
-		q.known = knownOn.EndInstant()
+		q.known, q.knownOn = knownOn.EndInstant(), knownOn
+		if q.known.After(now) {
+			q.known = now // more isn't known yet
+		}
 	}
 	if q.format = sheet.Format(query.Get("format")); q.format == "json" {
 		q.format = ""
@@ -147,13 +153,14 @@ func (q *question) readReport(r warehouse.Report, query url.Values) error {
 	q.report = warehouse.ReportQuery{Report: r, Per: query.Get("per"), Extent: q.extent, Only: map[string]string{}}
 	if by := query.Get("by"); by != "" {
 		q.report.By = strings.Split(by, ",")
-	}
-	for _, d := range r.Dimensions {
-		if value := query.Get(d); value != "" {
-			q.report.Only[d] = value
+		if len(slices.Compact(slices.Sorted(slices.Values(q.report.By)))) < len(q.report.By) {
+			return &valueError{"by", by, "each dimension once"}
 		}
 	}
-	var err error
+	err := q.readOnly(r, query)
+	if err != nil {
+		return err
+	}
 	for name, day := range map[string]*civil.Date{"from": &q.report.From, "to": &q.report.To} {
 		if *day, err = dayOf(query, name); err != nil {
 			return err
@@ -162,13 +169,61 @@ func (q *question) readReport(r warehouse.Report, query url.Values) error {
 	if !q.at.IsZero() && (q.report.To.IsZero() || q.at.Before(q.report.To)) {
 		q.report.To = q.at
 	}
+	if !q.report.From.IsZero() && !q.report.To.IsZero() && q.report.To.Before(q.report.From) {
+		return &valueError{"from", q.report.From.String(), q.report.To.String() + " or before"}
+	}
 	q.report.Known = q.known
+	if err := q.report.Check(); err != nil {
+		return err
+	}
 	if q.format == "" {
-		if err := q.readPage(query); err != nil {
-			return err
+		return q.readPage(query)
+	}
+	for _, name := range []string{"limit", "cursor"} {
+		if query.Has(name) {
+			return &valueError{name, query.Get(name), "nothing: a file holds all rows"}
 		}
 	}
-	return q.report.Check()
+	return nil
+}
+
+// readOnly reads to which values of its dimensions a report is restricted. A value that has no words is an error: it is mistyped.
+func (q *question) readOnly(r warehouse.Report, query url.Values) error {
+	for _, d := range r.Dimensions {
+		value := query.Get(d)
+		if value == "" {
+			continue
+		}
+		if known := valuesOf(r, d); known != nil && !slices.Contains(known, value) {
+			return &warehouse.UnknownError{What: d, Given: value, Nearest: intake.Nearest(value, known)}
+		}
+		q.report.Only[d] = value
+	}
+	return nil
+}
+
+// valuesOf returns the values of a dimension that have words; nil if its values are free.
+func valuesOf(r warehouse.Report, dimension string) (values []string) {
+	switch {
+	case dimension == "reason", dimension == "cause", dimension == "medium", dimension == "stage":
+		return nil // what a newer program or a mail server says
+	case dimension == "rule":
+		for _, rule := range regime.Rules() {
+			values = append(values, rule.ID)
+		}
+		return values
+	}
+	prefix := dimension + "."
+	if dimension == "outcome" && r.Name == "cards" {
+		prefix = "event."
+	}
+	for key := range allWords() {
+		if value, ok := strings.CutPrefix(key, prefix); ok && value != "" {
+			values = append(values, value)
+		}
+	}
+	slices.Sort(values)
+	return values
 }
 
 // readPage reads which rows of a report are asked for.
@@ -188,27 +243,35 @@ func (q *question) readPage(query url.Values) error {
 		}
 		return nil
 	}
-	skip, known, err := readCursor(text)
+	skip, known, err := q.readCursor(text)
 	if err != nil {
-		return &valueError{"cursor", text, "the next of an answer"}
+		return &valueError{"cursor", text, "the next of an answer to the same question"}
 	}
 	q.report.Skip, q.report.Known = skip, known
 	return nil
 }
 
-// cursorOf returns the cursor of the rows after some, as known at the same instant.
-func cursorOf(skip int, known time.Time) string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d", skip, known.UnixMilli()))
+// cursor returns the cursor of the rows that follow those of a question, as known at the same instant. It is good for that question
+// alone.
+func (q *question) cursor() string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d.%08x", q.report.Skip+q.report.Limit, q.report.Known.UnixMilli(), q.sum()))
 }
 
-func readCursor(text string) (skip int, known time.Time, err error) {
+func (q *question) readCursor(text string) (skip int, known time.Time, err error) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
 		return 0, known, fmt.Errorf("reading a cursor: %w", err)
 	}
 	var ms int64
-	if _, err := fmt.Sscanf(string(raw), "%d.%d", &skip, &ms); err != nil || skip < 0 {
-		return 0, known, errors.New("reading a cursor: it is not one of ours")
+	var sum uint32
+	if _, err := fmt.Sscanf(string(raw), "%d.%d.%x", &skip, &ms, &sum); err != nil || skip < 0 || sum != q.sum() {
+		return 0, known, errors.New("reading a cursor: it is not one of this question's")
 	}
 	return skip, time.UnixMilli(ms), nil
+}
+
+// sum tells a question from others, whatever page of it is asked for.
+func (q *question) sum() uint32 {
+	r := q.report
+	return crc32.ChecksumIEEE(fmt.Appendf(nil, "%s %q %s %s %s %s %v %q", r.Report.Name, r.By, r.Per, r.From, r.To, q.knownOn, r.Extent, r.Only))
 }

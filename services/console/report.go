@@ -39,7 +39,7 @@ func (c *Console) apiReport(ctx context.Context, q question) (any, error) {
 	}
 	a := reportAnswer{q.report.Report.Name, orEmpty(q.report.By), q.report.Per, orEmpty(rows), q.report.Known, ""}
 	if len(rows) > q.report.Limit {
-		a.Rows, a.Next = rows[:q.report.Limit], cursorOf(q.report.Skip+q.report.Limit, q.report.Known)
+		a.Rows, a.Next = rows[:q.report.Limit], q.cursor()
 	}
 	return a, nil
 }
@@ -185,10 +185,8 @@ func (r reader) reportView(req *http.Request, q question, report warehouse.Repor
 		}
 	}
 	file := req.URL.Query()
-	if data.Then != "" {
-		file.Set("by", data.By+","+data.Then)
-		file.Del("then")
-	}
+	file.Set("by", strings.Join(q.report.By, ","))
+	file.Del("then")
 	for _, f := range sheet.Formats {
 		file.Set("format", string(f))
 		data.Files = append(data.Files, choice{Text: fileWord(f), Href: "/api/reports/" + report.Name + "?" + file.Encode()})
@@ -197,22 +195,22 @@ func (r reader) reportView(req *http.Request, q question, report warehouse.Repor
 }
 
 func (c *Console) fillReport(ctx context.Context, q question, read reader, data *reportView) error {
-	q.report.Skip, q.report.Limit = 0, rowsOnPage+1
+	q.report.Skip, q.report.Limit = 0, maxRows+1 // a pivot adds up many rows in few
 	rows, err := c.Warehouse.Report(ctx, q.report)
 	if err != nil {
 		return err
 	}
-	if len(rows) > rowsOnPage {
-		rows = rows[:rowsOnPage]
-		data.Cut = read.say("report.cut", rowsOnPage)
-	}
 	data.Fresh = read.fresh(c.freshness(ctx, q))
 	switch {
-	case q.report.Per != "" && len(q.report.By) == 1:
+	case q.report.Per != "" && len(q.report.By) == 1 && len(rows) <= maxRows:
 		data.Table, data.Chart = read.pivot(q.report, rows), true
 	default:
+		if len(rows) > rowsOnPage {
+			rows = rows[:rowsOnPage]
+			data.Cut = read.say("report.cut", rowsOnPage)
+		}
 		data.Table = read.list(q.report, rows, data.Path)
-		data.Chart, data.Lying = len(data.Table.Columns) == 1+amounts(q.report), q.report.Per == ""
+		data.Chart, data.Lying = data.Cut == "" && len(data.Table.Columns) == 1+amounts(q.report), q.report.Per == ""
 	}
 	return nil
 }
@@ -366,7 +364,7 @@ func (r reader) under(q warehouse.ReportQuery, dimension, value, path string) st
 		}
 	}
 	set("per", q.Per)
-	for name, day := range map[string]civil.Date{"from": q.From, "to": q.To, "at": r.at} {
+	for name, day := range map[string]civil.Date{"from": q.From, "to": q.To, "at": r.at, "known": r.knownOn} {
 		set(name, day.String())
 	}
 	set("prefecture", r.place.Prefecture)
@@ -513,12 +511,13 @@ func (c *Console) heading(ctx context.Context, e endpoint, q question, read read
 		where = place.Name(p.Municipality)
 	case p.Prefecture != "":
 		where = place.Name(p.Prefecture)
-	case q.extent.Area != nil:
+	}
+	if q.extent.Area != nil { // what somebody may not see is not counted
 		names := make([]string, len(q.extent.Area))
 		for i, area := range q.extent.Area {
 			names[i] = place.Name(area)
 		}
-		where = strings.Join(names, ", ")
+		where += read.say("file.within", strings.Join(names, ", "))
 	}
 	lines := []sheet.Line{
 		{Name: read.say("file.what"), Text: read.say(titleOf(e))},
@@ -526,7 +525,10 @@ func (c *Console) heading(ctx context.Context, e endpoint, q question, read read
 		{Name: read.say("file.stand"), Text: read.fresh(c.freshness(ctx, q))},
 	}
 	known := q.known
-	if known.IsZero() {
+	switch {
+	case e.visits:
+		known = q.visitsKnown().EndInstant()
+	case known.IsZero():
 		known = q.asked
 	}
 	lines = append(lines, sheet.Line{Name: read.say("file.known"), Text: read.instant(known)})

@@ -263,6 +263,14 @@ func (c *Console) say(r *http.Request, key string, args ...any) string {
 	return c.pages.Say(page.LanguageOf(r), key, args...)
 }
 
+// fieldOf returns the id of the field at which something went wrong.
+func fieldOf(wrong string) string {
+	if wrong == "console.password.failed" {
+		return "code-2"
+	}
+	return "code"
+}
+
 // showSignIn shows the page at which officers sign in, with what went wrong.
 func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, status int, wrong string) {
 	show := page.View{Title: "console.signin.title", Scripts: []string{"signin.js"}}
@@ -274,7 +282,7 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, status int,
 	case wrong != "" && view.Officer != "":
 		show.Errors = []page.FieldError{{Text: c.say(r, wrong)}}
 	case wrong != "":
-		show.Errors = []page.FieldError{{Field: "code", Text: c.say(r, wrong)}}
+		show.Errors = []page.FieldError{{Field: fieldOf(wrong), Text: c.say(r, wrong)}}
 	}
 	show.Data = view
 	c.render(w, r, status, "sign-in", show)

@@ -240,6 +240,7 @@ var routesFor = map[string]audience{
 	"GET /api/{path...}":    forReaders,
 
 	"GET /api/reports/applications": forReaders,
+	"GET /api/reports/letters":      forReaders,
 	"GET /api/reports/issued":       forReaders,
 	"GET /api/reports/ends":         forReaders,
 	"GET /api/reports/refusals":     forReaders,

@@ -1,8 +1,10 @@
 package console
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,6 +18,8 @@ const (
 	// tokenLife is how long a program may ask in an officer's name, and openTokens how many do at a time.
 	tokenLife  = 8 * time.Hour
 	openTokens = 256
+	// ownTokens is how many one officer has at a time.
+	ownTokens = 4
 )
 
 // tokens are what programs show that ask in an officer's name. They are good for counts alone: never for a person's history, nor for
@@ -38,20 +42,29 @@ func (t *tokens) issue(credential []byte, now time.Time) string {
 	if t.open == nil {
 		t.open = map[[sha256.Size]byte]programToken{}
 	}
-	var oldest [sha256.Size]byte
-	for hash, one := range t.open {
-		if now.After(one.until) {
-			delete(t.open, hash)
-		} else if held, ok := t.open[oldest]; !ok || one.until.Before(held.until) {
-			oldest = hash
-		}
-	}
-	if len(t.open) >= openTokens {
-		delete(t.open, oldest)
-	}
+	maps.DeleteFunc(t.open, func(_ [sha256.Size]byte, one programToken) bool { return now.After(one.until) })
+	t.makeRoom(ownTokens, func(one programToken) bool { return bytes.Equal(one.credential, credential) })
+	t.makeRoom(openTokens, func(programToken) bool { return true })
 	text := rand.Text()
 	t.open[sha256.Sum256([]byte(text))] = programToken{credential, now.Add(tokenLife)}
 	return text
+}
+
+// makeRoom has the oldest of some tokens give way where there are too many of them.
+func (t *tokens) makeRoom(most int, some func(programToken) bool) {
+	var oldest [sha256.Size]byte
+	count := 0
+	for hash, one := range t.open {
+		if !some(one) {
+			continue
+		}
+		if count++; count == 1 || one.until.Before(t.open[oldest].until) {
+			oldest = hash
+		}
+	}
+	if count >= most {
+		delete(t.open, oldest)
+	}
 }
 
 // credential returns the passkey of the officer in whose name a program asks, or nil.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -35,8 +36,13 @@ func TestProgramsAskWithAToken(t *testing.T) {
 		t.Errorf("elsewhere: %d %s", status, body)
 	}
 	for _, refused := range [][3]string{
-		{"GET", "/api/history?q=1001", found[1]}, {"GET", "/", found[1]}, {"GET", "/reports/issued", found[1]}, {"GET", "/approvals", found[1]},
-		{"POST", "/api", found[1]}, {"GET", "/api/status", "A" + found[1][1:] + "B"}, {"GET", "/api/status", ""},
+		{"GET", "/api/history?q=1001", found[1]},
+		{"GET", "/", found[1]},
+		{"GET", "/reports/issued", found[1]},
+		{"GET", "/approvals", found[1]},
+		{"POST", "/api", found[1]},
+		{"GET", "/api/status", "A" + found[1][1:] + "B"},
+		{"GET", "/api/status", ""},
 	} {
 		if status, body := ask(refused[0], refused[1], refused[2]); status != http.StatusUnauthorized && status != http.StatusSeeOther || strings.Contains(body, `"count"`) {
 			t.Errorf("%v: %d %.200s", refused, status, body)
@@ -48,7 +54,7 @@ func TestProgramsAskWithAToken(t *testing.T) {
 	}
 }
 
-// TestTokensEnd after their time, and the oldest where there are too many.
+// TestTokensEnd after their time, and the oldest where an officer, or all, have too many.
 func TestTokensEnd(t *testing.T) {
 	var all tokens
 	ask := func(text string, at time.Time) bool {
@@ -61,7 +67,14 @@ func TestTokensEnd(t *testing.T) {
 		t.Error("a token does not end after its time")
 	}
 	for i := range openTokens {
-		all.issue([]byte("key"), now.Add(time.Duration(i+1)*time.Second))
+		all.issue(fmt.Appendf(nil, "key %d", i), now.Add(time.Duration(i+1)*time.Second))
+	}
+	own := all.issue([]byte("own"), now)
+	for range ownTokens {
+		all.issue([]byte("own"), now.Add(time.Hour))
+	}
+	if ask(own, now) {
+		t.Error("an officer's oldest token is still good")
 	}
 	if ask(first, now) || len(all.open) != openTokens {
 		t.Errorf("%d tokens, the oldest still good: %t", len(all.open), ask(first, now))

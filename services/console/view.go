@@ -30,6 +30,8 @@ type view struct {
 	// Officer is who is signed in; Decides: on what waits for a second officer, too.
 	Officer string
 	Decides bool
+	// Empty: nothing is recorded at all.
+	Empty bool
 	// Place is what the page is about, Offices what can be chosen.
 	Place   warehouse.Place
 	Offices choices
@@ -63,13 +65,15 @@ type reader struct {
 	pages *page.Set
 	lang  page.Language
 	at    civil.Date
-	place warehouse.Place
+	// knownOn is the day as known on which is counted; zero: now.
+	knownOn civil.Date
+	place   warehouse.Place
 	// forecasts: visits are forecast here.
 	forecasts bool
 }
 
 func (c *Console) readerOf(r *http.Request, q question) reader {
-	return reader{c.pages, page.LanguageOf(r), q.at, q.extent.Place, c.oracle != nil}
+	return reader{c.pages, page.LanguageOf(r), q.at, q.knownOn, q.extent.Place, c.oracle != nil}
 }
 
 func (r reader) say(key string, args ...any) string { return r.pages.Say(r.lang, key, args...) }
@@ -130,7 +134,9 @@ func (r reader) errors(q question, status int, err error) []page.FieldError {
 	if wrong := (*parameterError)(nil); errors.As(err, &wrong) {
 		return []page.FieldError{{Text: r.say("console.error.parameter", wrong.Given, wrong.Nearest)}}
 	}
-	if unknown := (*warehouse.UnknownError)(nil); errors.As(err, &unknown) && unknown.Nearest == "" {
+	if unknown := (*warehouse.UnknownError)(nil); errors.As(err, &unknown) && !slices.Contains(places, unknown.What) {
+		return []page.FieldError{{Text: r.say("console.error.word", unknown.Given, unknown.Nearest)}}
+	} else if unknown != nil && unknown.Nearest == "" {
 		return []page.FieldError{{Field: unknown.What, Text: r.say("console.error.noplace", unknown.Given)}}
 	} else if unknown != nil {
 		return []page.FieldError{{Field: unknown.What, Text: r.say("console.error.place", unknown.Given, unknown.Nearest)}}
@@ -169,6 +175,7 @@ func (c *Console) fill(ctx context.Context, q question, read reader, data *view)
 	}
 	data.Fresh = read.fresh(c.freshness(ctx, q))
 	data.Counts, data.Total = read.counts(counts)
+	data.Empty = data.Total == 0 && q.at.IsZero() && q.known.IsZero() && q.extent.Area == nil && q.extent.Place == (warehouse.Place{})
 	data.Expiries = read.expiries(buckets)
 	if q.key == "" {
 		return http.StatusOK, nil

@@ -16,6 +16,7 @@ import (
 	"shomei/pkg/intake"
 	"shomei/pkg/page"
 	"shomei/pkg/place"
+	"shomei/pkg/regime"
 	"shomei/pkg/sheet"
 	"shomei/pkg/warehouse"
 )
@@ -47,6 +48,8 @@ type lesson struct {
 const (
 	// keptLessons is for how many days what was learned is kept.
 	keptLessons = 4
+	// learnLimit is how long reading the past may take.
+	learnLimit = 10 * time.Minute
 	// lessonAgain is after how long what could not be learned is tried again.
 	lessonAgain = time.Minute
 )
@@ -76,11 +79,17 @@ func (o *oracle) learn(day civil.Date, now time.Time) {
 	o.learning = false
 	o.learned = slices.DeleteFunc(o.learned, func(old lesson) bool { return old.day == day })
 	o.learned = append(o.learned, l)
-	o.learned = o.learned[max(0, len(o.learned)-keptLessons):]
+	if len(o.learned) > keptLessons {
+		newest := slices.MaxFunc(o.learned, func(a, b lesson) int { return a.day.Compare(b.day) }) // is asked for most
+		i := slices.IndexFunc(o.learned, func(l lesson) bool { return l.day != newest.day })
+		o.learned = slices.Delete(o.learned, i, i+1)
+	}
 }
 
 func (o *oracle) forecast(day civil.Date) (*forecast.Forecast, error) {
-	h, err := o.history(context.Background(), day)
+	ctx, cancel := context.WithTimeout(context.Background(), learnLimit)
+	defer cancel()
+	h, err := o.history(ctx, day)
 	if err != nil {
 		return nil, err
 	}
@@ -103,14 +112,9 @@ var visitPeriods = []string{forecast.ByDay, forecast.ByWeek, forecast.ByMonth, f
 // visitParameters are the parameters of a forecast of visits.
 var visitParameters = append([]string{"per", "level"}, places...)
 
-// visitsOf returns the visits that a question asks for. A reader's area bounds them: without a place, a reader of several areas is
-// told to choose one.
+// visitsOf returns the visits that a question asks for, of the reader's area.
 func (c *Console) visitsOf(q question) ([]forecast.Expected, error) {
-	day := civil.Of(q.asked).AddDays(-1)
-	if !q.at.IsZero() {
-		day = q.at
-	}
-	f, err := c.oracle.ask(day, q.asked)
+	f, err := c.oracle.ask(q.visitsKnown(), q.asked)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +126,14 @@ func (c *Console) visitsOf(q question) ([]forecast.Expected, error) {
 		return nil, fmt.Errorf("asking the forecast: %w", err)
 	}
 	return found, nil
+}
+
+// visitsKnown is the day from what was known at whose end visits are forecast.
+func (q question) visitsKnown() civil.Date {
+	if !q.at.IsZero() {
+		return q.at
+	}
+	return civil.Of(q.asked).AddDays(-1)
 }
 
 // readVisits reads what of the visits is asked for.
@@ -144,20 +156,20 @@ func (q *question) readVisits(query url.Values) error {
 			q.visits.Place = code
 		}
 	}
-	if q.extent.Area == nil {
-		return nil
-	}
-	if q.visits.Place == "" && len(q.extent.Area) == 1 {
-		q.visits.Place = q.extent.Area[0]
-	}
-	if q.visits.Place == "" {
-		return &valueError{"prefecture", "", "one of yours"}
+	q.visits.Area = q.extent.Area
+	// What was known at the end of a day: at the earliest when the numbering of the resident record began, at the latest yesterday.
+	latest := civil.Of(q.asked).AddDays(-1)
+	if !q.at.IsZero() && (q.at.After(latest) || q.at.Before(regime.JukiFirstDay)) {
+		return &valueError{"at", q.at.String(), latest.String()}
 	}
 	return nil
 }
 
 func (c *Console) apiVisits(_ context.Context, q question) (any, error) {
 	found, err := c.visitsOf(q)
+	if len(found) > maxRows {
+		return nil, &valueError{"level", q.visits.Level, "one with fewer rows, or ask for a file with format=csv"}
+	}
 	return orEmpty(found), err
 }
 
@@ -200,6 +212,7 @@ type visitsView struct {
 	Offices  choices
 	Fresh    string
 	Learning bool
+	Cut      string // said if there are more rows than are shown
 	Chart    bool
 	Table    page.Table
 	Files    []choice
@@ -245,6 +258,9 @@ func (c *Console) serveVisits(w http.ResponseWriter, r *http.Request) {
 		}
 	default:
 		data.Fresh = read.fresh(c.freshness(r.Context(), q))
+		if len(found) > rowsOnPage {
+			found, data.Cut = found[:rowsOnPage], read.say("report.cut", rowsOnPage)
+		}
 		data.Table, data.Chart = read.visits(q.visits, found)
 		query := r.URL.Query()
 		for _, f := range sheet.Formats {

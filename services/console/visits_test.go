@@ -19,15 +19,16 @@ import (
 	"shomei/pkg/wait"
 )
 
-// twoOffices is a history in which ten people a day come to one office and thirty to another of another prefecture, for two years.
-func twoOffices(t *testing.T) *forecast.History {
+// someOffices is a history in which ten people a day come to one office, four to its neighbour and thirty to one of another prefecture, for
+// two years.
+func someOffices(t *testing.T) *forecast.History {
 	h := &forecast.History{}
 	add := func(r forecast.Record) {
 		if err := h.Add(r); err != nil {
 			t.Error(err)
 		}
 	}
-	for office, each := range map[string]int{"12237-main": 10, "13101-main": 30} {
+	for office, each := range map[string]int{"12237-main": 10, "12100-main": 4, "13101-main": 30} {
 		add(forecast.Record{What: forecast.Place, Office: office, Municipality: office[:5]})
 		for day := civil.New(2024, 11, 1); !day.After(civil.Of(now)); day = day.AddDays(1) {
 			if civil.WorkingDay(day) {
@@ -45,7 +46,7 @@ func withVisits(c *Console, learn func() (*forecast.History, error)) {
 
 func TestVisitsAreForecast(t *testing.T) {
 	c, may := openConsole(t), make(chan struct{})
-	withVisits(c, func() (*forecast.History, error) { <-may; return twoOffices(t), nil })
+	withVisits(c, func() (*forecast.History, error) { <-may; return someOffices(t), nil })
 	handler := c.Handler()
 	if status, body := get(handler, "/forecast"); status != http.StatusOK || !strings.Contains(body, "学んでいます") {
 		t.Errorf("while it is learned: %d %.300s", status, body)
@@ -70,14 +71,14 @@ func TestVisitsAreForecast(t *testing.T) {
 		return answer.Data
 	}
 	whole := ask("/api/visits?per=week")
-	if len(whole) < 25 || whole[2].P50 < 150 || whole[2].P50 > 250 || whole[2].P10 > whole[2].P50 || whole[2].P90 < whole[2].P50 {
-		t.Errorf("a week of both offices: %+v", whole[:3])
+	if len(whole) < 25 || whole[2].P50 < 160 || whole[2].P50 > 280 || whole[2].P10 > whole[2].P50 || whole[2].P90 < whole[2].P50 {
+		t.Errorf("a week of all offices: %+v", whole[:3])
 	}
 	one := ask("/api/visits?per=week&office=12237-main")
 	if one[2].P50 < 35 || one[2].P50 > 65 {
 		t.Errorf("a week of one office: %+v", one[2])
 	}
-	if each := ask("/api/visits?per=month&level=office"); each[0].Place != "12237-main" || each[len(each)-1].Place != "13101-main" {
+	if each := ask("/api/visits?per=month&level=office"); each[0].Place != "12100-main" || each[len(each)-1].Place != "13101-main" {
 		t.Errorf("each office: %+v", each)
 	}
 	for target, nearest := range map[string]string{
@@ -127,7 +128,7 @@ func TestVisitsKeepToTheReadersArea(t *testing.T) {
 	s := openStaffed(t,
 		officer.Officer{Code: "T1", Roles: []officer.Role{officer.Analyst}, Areas: []string{"13"}},
 		officer.Officer{Code: "B2", Roles: []officer.Role{officer.Analyst}, Areas: []string{"13", "12"}})
-	withVisits(s.console, func() (*forecast.History, error) { return twoOffices(t), nil })
+	withVisits(s.console, func() (*forecast.History, error) { return someOffices(t), nil })
 	ask := func(areas []string, target string) (int, string) {
 		v := visitor{Officer: "T1", Areas: areas, known: true, who: officer.Officer{Roles: []officer.Role{officer.Analyst}}}
 		var status int
@@ -150,18 +151,31 @@ func TestVisitsKeepToTheReadersArea(t *testing.T) {
 			t.Errorf("%s: %d %.300s", target, status, body)
 		}
 	}
-	_, all := ask(nil, "/api/visits?level=nation")
+	// A town's reader asks about the prefecture, in which there is another office.
+	for _, target := range []string{"/api/visits?prefecture=12&level=office", "/api/visits?prefecture=12&level=prefecture", "/api/visits"} {
+		_, own := ask([]string{"12237"}, target)
+		_, wide := ask([]string{officer.Nation}, "/api/visits?prefecture=12&level=office")
+		if strings.Contains(own, "12100") || !strings.Contains(wide, "12100-main") || strings.Contains(own, `"p50":70`) {
+			t.Errorf("%s by a town's reader: %.400s", target, own)
+		}
+	}
+	for _, at := range []string{"9999-12-31", "2026-11-23", "1999-01-01"} {
+		if status, body := ask([]string{officer.Nation}, "/api/visits?at="+at); status != http.StatusBadRequest {
+			t.Errorf("at %s: %d %.200s", at, status, body)
+		}
+	}
+	_, all := ask([]string{officer.Nation}, "/api/visits?level=nation")
 	if _, own := ask([]string{"13"}, "/api/visits?level=nation"); own == all {
 		t.Error("a prefecture's reader gets the sums of all")
 	}
-	if status, body := ask([]string{"12", "13"}, "/api/visits"); status != http.StatusBadRequest || !strings.Contains(body, "prefecture") {
-		t.Errorf("a reader of two areas: %d %s", status, body)
+	if _, both := ask([]string{"12", "13"}, "/api/visits?level=nation"); both == "" || !strings.Contains(both, `"p90"`) {
+		t.Errorf("a reader of two areas: %.300s", both)
 	}
 }
 
 func TestTheForecastsPageIsAccessible(t *testing.T) {
 	c := openConsole(t)
-	withVisits(c, func() (*forecast.History, error) { return twoOffices(t), nil })
+	withVisits(c, func() (*forecast.History, error) { return someOffices(t), nil })
 	server := httptest.NewServer(c.Handler())
 	defer server.Close()
 	for size, width := range map[string]int{"": 1200, "-narrow": 320} {

@@ -33,6 +33,9 @@ var decisions = map[string]string{
 // sendings says what became of a notice by an event.
 var sendings = map[string]string{"NoticeDue": "due", "NoticeSent": "sent", "NoticeFailed": "failed", "NoticeSuppressed": "suppressed"}
 
+// factOwner is the place of the subscriber in the key of a fact.
+const factOwner = 4
+
 // eachFact calls give with what is counted of an event of a subscriber, whose state after the commit is given.
 func (s source) eachFact(state *events.SubscriberState, give func(row)) {
 	for part, serial := range s.serials() {

@@ -53,10 +53,17 @@ const maxFindings = 1000
 // ofClosed reports whether a row of the tables, as "TABLE KEY", tells of a closed aggregate: they may know what is lost, and of
 // certificates that were put on the lists they know that alone.
 func (r *Report) ofClosed(what string) bool {
-	_, row, _ := strings.Cut(what, " ")
+	table, row, _ := strings.Cut(what, " ")
+	parts := strings.Split(row, "/")
 	for key, by := range r.closed {
 		_, id, _ := strings.Cut(key, "/")
-		serial := slices.ContainsFunc(by.Revoked, func(n uint64) bool { return slices.Contains(strings.Split(row, "/"), events.FormatSerial(n)) })
+		if table == "facts" { // whose keys begin with what is counted, and where
+			if len(parts) > factOwner && key == events.KindSubscriber+"/"+parts[factOwner] {
+				return true
+			}
+			continue
+		}
+		serial := slices.ContainsFunc(by.Revoked, func(n uint64) bool { return slices.Contains(parts, events.FormatSerial(n)) })
 		if serial || row == id || strings.HasPrefix(row, id+"/") || strings.HasPrefix(row, key+"/") {
 			return true
 		}

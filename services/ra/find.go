@@ -49,17 +49,23 @@ func (r *RA) AnswerFind(ctx context.Context, q counterlink.FindRequest) (counter
 	if err != nil {
 		return counterlink.Found{}, err
 	}
-	shown := subscribers[:min(len(subscribers), mostFound)]
-	if err := r.recordOpened(ctx, q.Asker, searched, shown...); err != nil {
-		return counterlink.Found{}, err
-	}
-	found := counterlink.Found{More: hidden || len(subscribers) > len(shown)}
-	for _, subscriber := range shown {
+	some := subscribers[:min(len(subscribers), mostFound)]
+	found := counterlink.Found{More: hidden || len(subscribers) > len(some)}
+	var shown []string
+	for _, subscriber := range some {
 		person, err := r.foundPerson(ctx, subscriber, roles)
+		if eventlog.Unreadable(err) && len(some) > 1 { // an older commit than the one that lookedFor has read
+			r.Logger.Error("a history that a search found can't be read; the others are shown", "subscriber", subscriber, "error", err)
+			found.More = true
+			continue
+		}
 		if err != nil {
 			return counterlink.Found{}, err
 		}
-		found.Persons = append(found.Persons, person)
+		found.Persons, shown = append(found.Persons, person), append(shown, subscriber)
+	}
+	if err := r.recordOpened(ctx, q.Asker, searched, shown...); err != nil { // before anything leaves the centre
+		return counterlink.Found{}, err
 	}
 	return found, nil
 }

@@ -94,7 +94,7 @@ func (a *approvals) open(path, selector string) {
 	poll(a.t, "the console to show "+selector, func() bool {
 		a.tab.Visit(a.t, a.console+path)
 		return a.tab.Ask(a.t, fmt.Sprintf(`document.querySelector(%q) ? "there" : ""`, selector)) == "there"
-	}, func() string { return a.tab.Ask(a.t, `document.body.innerText`) })
+	}, func() string { return a.tab.Ask(a.t, `document.body?.innerText ?? ""`) })
 }
 
 // clerk enrols a program's key for a clerk at the counter.
@@ -149,14 +149,14 @@ func TestAnApprovalAtTheConsoleIsCarriedOutByTheRA(t *testing.T) {
 func (a *approvals) opened(name string) {
 	a.t.Helper()
 	poll(a.t, "the act to be opened", func() bool {
-		if strings.Contains(a.tab.Ask(a.t, `document.body.innerText`), name) {
+		if strings.Contains(a.tab.Ask(a.t, `document.body?.innerText ?? ""`), name) {
 			return true
 		}
 		if a.tab.Ask(a.t, `document.querySelector("form[action$='/open'] button:enabled") ? "there" : ""`) == "there" {
 			a.click("form[action$='/open'] button")
 		}
 		return false
-	}, func() string { return a.tab.Ask(a.t, `document.body.innerText`) + string(a.services["ra"].tail()) })
+	}, func() string { return a.tab.Ask(a.t, `document.body?.innerText ?? ""`) + string(a.services["ra"].tail()) })
 }
 
 // sign posts what an officer signs with a program's key.

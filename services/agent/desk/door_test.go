@@ -98,3 +98,19 @@ func askFar(t *testing.T, far http.Handler, pattern string, headers map[string]s
 	far.ServeHTTP(w, r)
 	return w
 }
+
+// TestWhoWasLetThroughActs to the end of the request, also when the session ends while its body is still coming in.
+func TestWhoWasLetThroughActs(t *testing.T) {
+	d := alone(t)
+	served := false
+	d.signedIn(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, served = r.Context().Value(signerKey{}).(signer)
+		ended := r.WithContext(context.WithValue(r.Context(), signerKey{}, signer{Code: "017"}))
+		if who := d.signer(ended); who.Code != "017" {
+			t.Errorf("%q acts in the place of 017", who.Code)
+		}
+	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "http://localhost/apply", nil))
+	if !served {
+		t.Error("nobody is named to what follows")
+	}
+}

@@ -42,9 +42,18 @@ func (s signer) administers() bool {
 
 // signer returns who is signed in in a clerk's browser, or else the demonstration's officer.
 func (d *Desk) signer(r *http.Request) signer {
-	who := signer{}
 	at := d.doorOf(r.Context())
-	if s, ok := at.site.Use(r); ok && !s.Locked {
+	s, ok := at.site.Use(r)
+	if who, let := r.Context().Value(signerKey{}).(signer); let {
+		return who
+	}
+	return d.signerOf(at, s, ok)
+}
+
+// signerOf returns who acts in a browser's session, if there is one.
+func (d *Desk) signerOf(at *door, s signin.Session, ok bool) signer {
+	who := signer{}
+	if ok && !s.Locked {
 		who.Code = s.Officer
 	} else if !at.far() && d.believesSoft() {
 		who = signer{Code: d.Soft.Officer, Soft: true}

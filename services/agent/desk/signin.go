@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -22,10 +23,15 @@ func (d *Desk) named(next http.Handler) http.Handler {
 	})
 }
 
-// signedIn lets next serve whoever is signed in, or anybody while nobody must be.
+type signerKey struct{}
+
+// signedIn lets next serve whoever is signed in, or anybody while nobody must be. Who that is holds for the whole request: a session
+// that ends while a body is still coming in leaves nobody in the place of whoever was let through.
 func (d *Desk) signedIn(next http.Handler) http.Handler {
 	return d.named(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if locked, ended := d.shut(r); locked || ended {
+		at := d.doorOf(r.Context())
+		s, ok := at.site.Session(r)
+		if s.Locked || !ok && d.mustSignAt(at) {
 			address := "/sign-in"
 			if r.Method != http.MethodGet {
 				address += "?lost=1"
@@ -33,15 +39,18 @@ func (d *Desk) signedIn(next http.Handler) http.Handler {
 			http.Redirect(w, r, address, http.StatusSeeOther)
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), signerKey{}, d.signerOf(at, s, ok))))
 	}))
 }
+
+// mustSignAt reports whether nobody may act at a door without signing in.
+func (d *Desk) mustSignAt(at *door) bool { return at.far() || d.mustSign() }
 
 // shut reports whether a clerk's page is shut to a request: its session is locked, or there is none where there must be.
 func (d *Desk) shut(r *http.Request) (locked, ended bool) {
 	at := d.doorOf(r.Context())
 	s, ok := at.site.Session(r)
-	return s.Locked, !ok && (at.far() || d.mustSign())
+	return s.Locked, !ok && d.mustSignAt(at)
 }
 
 // byName returns the address of a clerk's page under localhost, if a browser opens it under an IP address and the office has
