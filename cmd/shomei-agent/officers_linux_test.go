@@ -272,7 +272,7 @@ func (s *seat) approveAtConsole(what, by string) {
 	s.judge("console-approvals")
 	s.click("table a")
 	s.see(what)
-	if strings.Contains(s.Ask(s.t, `document.body.innerText`), by) {
+	if strings.Contains(s.Ask(s.t, `document.body?.innerText ?? ""`), by) {
 		s.t.Errorf("%s is shown before the act is opened", by)
 	}
 	s.judge("console-approval-closed")

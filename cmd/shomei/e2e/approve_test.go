@@ -156,7 +156,9 @@ func (a *approvals) opened(name string) {
 			a.click("form[action$='/open'] button")
 		}
 		return false
-	}, func() string { return a.tab.Ask(a.t, `document.body?.innerText ?? ""`) + string(a.services["ra"].tail()) })
+	}, func() string {
+		return a.tab.Ask(a.t, `document.body?.innerText ?? ""`) + string(a.services["ra"].tail())
+	})
 }
 
 // sign posts what an officer signs with a program's key.
