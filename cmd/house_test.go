@@ -416,6 +416,7 @@ var throughTemporary = map[string]string{
 	"../cmd/shomei-lab/story.go":                "the folder of a story that was given none holds an invented world and goes with it",
 	"../cmd/shomei-lab/story/player/desk.go":    "a socket's name is short, so a story's invented cards lie at a short path, in a folder of their owner's",
 	"../pkg/warehouse/enginetest/enginetest.go": "tables of a test",
+	"../services/console/api.go":                "a file of counts for a reader, without a name from the beginning, gone with the request",
 }
 
 // TestNothingGoesThroughTheTemporaryFolder: secrets and mails are written beside their target (pkg/durable), where only
