@@ -116,13 +116,14 @@ func (c *crowd) drained() {
 	stream, err := c.js.Stream(c.t.Context(), counterlink.ClaimStream)
 	check(c.t, err)
 	natstest.Wait(c.t, patience, "nothing to be left to handle", func() bool {
-		consumers := stream.ListConsumers(c.t.Context())
+		consumers, reading := stream.ListConsumers(c.t.Context()), 0
 		for info := range consumers.Info() {
 			if info.NumPending > 0 || info.NumAckPending > 0 {
 				return false
 			}
+			reading++
 		}
-		return consumers.Err() == nil
+		return consumers.Err() == nil && reading > 0 // while nobody reads, nothing says what is left
 	})
 }
 
