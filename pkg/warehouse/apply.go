@@ -90,6 +90,9 @@ func (b *Batch) Add(r Read) {
 		b.log.add(entryOf(s))
 		if operation, ok := cardOperationOf(s); ok {
 			b.cards.add(operation)
+			if c.Kind == events.KindSubscriber {
+				b.facts.card(s, operation)
+			}
 		}
 		switch c.Kind {
 		case events.KindSubscriber:
@@ -105,12 +108,14 @@ func (b *Batch) addSubscriber(s source) {
 		b.history.add(occurrenceOf(s, serial))
 	}
 	b.certificates.addOf(s)
-	b.facts.addOf(s)
+	b.facts.certificates(s)
 	if a, ok := applicationOf(s); ok {
 		b.applications.add(a)
+		b.facts.application(s, a)
 	}
 	if n, ok := noticeOf(s); ok {
 		b.notices.add(n)
+		b.facts.notice(s, n)
 	}
 	if d, ok := deadlineOf(s); ok {
 		b.deadlines.add(d)

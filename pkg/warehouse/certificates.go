@@ -254,27 +254,11 @@ func (w *Warehouse) KnownSerials(ctx context.Context, serials []uint64) ([]uint6
 	return known, err
 }
 
-// EachCertificate calls each with every certificate as it was at an instant, in order of serials, and stops at its
+// EachCertificate calls do with every certificate as it was at an instant, in order of serials, and stops at its
 // first error.
-func (w *Warehouse) EachCertificate(ctx context.Context, when time.Time, each func(Certificate) error) error {
-	const what = "asking ClickHouse for all certificates"
-	rows, err := w.conn.Query(ctx, w.expand(withInstant+"SELECT *, "+statusAt+
-		" AS status FROM {certificates} FINAL WHERE authorized <= t ORDER BY serial"), at("at", when))
-	if err != nil {
-		return wrap(what, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var c [1]Certificate
-		if err := rows.ScanStruct(&c[0]); err != nil {
-			return wrap(what, err)
-		}
-		clearAbsent(c[:])
-		if err := each(c[0].asOf(when)); err != nil {
-			return err
-		}
-	}
-	return wrap(what, rows.Err())
+func (w *Warehouse) EachCertificate(ctx context.Context, when time.Time, do func(Certificate) error) error {
+	return each(ctx, w, "all certificates", withInstant+"SELECT *, "+statusAt+" AS status FROM {certificates} FINAL WHERE authorized <= t ORDER BY serial",
+		func(c Certificate) error { return do(c.asOf(when)) }, at("at", when))
 }
 
 // StatusCount is the number of certificates of a kind with a status.

@@ -39,14 +39,11 @@ func ParsePlace(text string) Place {
 	return Place{Office: text}
 }
 
-// inExtent is the condition that a row of municipality and office lies in the extent of params.
-const inExtent = inArea + ` AND startsWith(municipality, {prefecture:String}) AND startsWith(municipality, {municipality:String})
-	AND ({office:String} = '' OR office = {office:String})`
-
 // inArea is the condition that a row's municipality lies in the area of param.
 const inArea = `(empty({area:Array(String)}) OR arrayExists(a -> startsWith(municipality, a), {area:Array(String)}))`
 
-// condition is inExtent with only those conditions that restrict, so that the engine can find the rows by their order.
+// condition returns the condition that a row of municipality and office lies in the extent of params. It has only what restricts, so
+// that the engine can find the rows by their order.
 func (e Extent) condition() string {
 	all := []string{"true"}
 	if e.Area != nil {

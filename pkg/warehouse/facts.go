@@ -49,36 +49,32 @@ type fact struct {
 // factRows collects the facts.
 type factRows struct{ *block[fact] }
 
-func (r factRows) addOf(s source) {
-	row := fact{
-		Municipality: s.municipality, Office: s.commit.Office, ID: s.commit.Id, Revision: s.commit.Revision, Index: s.index,
-		Recorded: instant(s.event.RecordedMs), Carrier: carrierOf(s.body),
+// factOf returns what every fact of an event says.
+func factOf(s source, name string) fact {
+	recorded := instant(s.event.RecordedMs)
+	return fact{
+		Fact: name, Municipality: s.municipality, Office: s.commit.Office, Day: Date{civil.Of(recorded)}, ID: s.commit.Id,
+		Revision: s.commit.Revision, Index: s.index, Recorded: recorded, Carrier: carrierOf(s.body),
 	}
-	row.Day = Date{civil.Of(row.Recorded)}
-	for part, t := range events.Transitions(s.event) {
-		r.certificate(row, s, t, part)
-	}
-	if c, ok := cardOperationOf(s); ok {
-		row := row
-		row.Fact, row.Outcome, row.Stage, row.Reason = factCard, c.Event, c.Stage, c.Reason
-		r.add(row)
-	}
-	if n, ok := noticeOf(s); ok {
-		row := row
-		row.Fact, row.Notice, row.Medium = factNotice, n.Kind, n.Medium
-		row.Outcome, row.Reason, _ = strings.Cut(cmp.Or(n.Outcome, "due"), ": ")
-		r.add(row)
-	}
-	r.application(row, s)
+}
+
+func (r factRows) card(s source, c CardOperation) {
+	row := factOf(s, factCard)
+	row.Outcome, row.Stage, row.Reason = c.Event, c.Stage, c.Reason
+	r.add(row)
+}
+
+func (r factRows) notice(s source, n Notice) {
+	row := factOf(s, factNotice)
+	row.Notice, row.Medium = n.Kind, n.Medium
+	row.Outcome, row.Reason, _ = strings.Cut(cmp.Or(n.Outcome, "due"), ": ")
+	r.add(row)
 }
 
 // application adds what was decided on an application, on the day on which it was filed, and what is to be paid for it.
-func (r factRows) application(row fact, s source) {
-	a, ok := applicationOf(s)
-	if !ok {
-		return
-	}
-	row.Fact, row.Operation, row.Channel, row.Regime, row.Rule = factApplication, a.Operation, a.Channel, a.Regime, a.Refusal
+func (r factRows) application(s source, a Application) {
+	row := factOf(s, factApplication)
+	row.Operation, row.Channel, row.Regime, row.Rule = a.Operation, a.Channel, a.Regime, a.Refusal
 	if !a.Filed.IsZero() {
 		row.Day = Date{civil.Of(a.Filed)}
 	}
@@ -103,23 +99,21 @@ func (r factRows) application(row fact, s source) {
 	}
 }
 
-// becomes are the outcomes of a certificate that are counted.
-var becomes = map[events.CertificateStatus]bool{
-	events.CertificateStatus_CERTIFICATE_STATUS_ISSUED:    true,
-	events.CertificateStatus_CERTIFICATE_STATUS_VALID:     true,
-	events.CertificateStatus_CERTIFICATE_STATUS_SUSPENDED: true,
-	events.CertificateStatus_CERTIFICATE_STATUS_REVOKED:   true,
-	events.CertificateStatus_CERTIFICATE_STATUS_EXPIRED:   true,
-	events.CertificateStatus_CERTIFICATE_STATUS_ABANDONED: true,
+// certificates adds what an event makes of certificates.
+func (r factRows) certificates(s source) {
+	for part, t := range events.Transitions(s.event) {
+		r.certificate(s, t, part)
+	}
 }
 
 // certificate adds what became of a certificate, with the regime and the procedure that the state remembers of it. One that has
 // reached its last day ended on it, whenever that was recorded.
-func (r factRows) certificate(row fact, s source, t events.Transition, part int) {
-	if t.Serial == 0 || !becomes[t.Status] {
-		return
+func (r factRows) certificate(s source, t events.Transition, part int) {
+	if t.Serial == 0 || t.Status == events.CertificateStatus_CERTIFICATE_STATUS_AUTHORIZED {
+		return // a card's, or counted once it is issued
 	}
-	row.Fact, row.Part, row.Outcome = factCertificate, uint16(part), word(t.Status)
+	row := factOf(s, factCertificate)
+	row.Part, row.Outcome = uint16(part), word(t.Status)
 	row.Kind, row.Reason, row.Cause = word(t.Kind), reasonWord(t.Reason), t.Cause
 	if t.Status == events.CertificateStatus_CERTIFICATE_STATUS_VALID && t.Held {
 		row.Outcome = "released"

@@ -57,6 +57,9 @@ var reports = []Report{
 	{Name: "cards", Dimensions: []string{"outcome", "stage", "reason"}, rows: "fact = 'card'"},
 }
 
+// Places returns the dimensions that say where something happened, from the widest to the narrowest.
+func Places() []string { return slices.Clone(places) }
+
 // Reports returns all reports, in the order in which they are listed.
 func Reports() []Report { return slices.Clone(reports) }
 
@@ -167,11 +170,17 @@ func (w *Warehouse) Report(ctx context.Context, q ReportQuery) (rows []ReportRow
 	return rows, err
 }
 
-// EachReportRow is Report row by row, however many there are; it stops at each's first error and returns it.
-func (w *Warehouse) EachReportRow(ctx context.Context, q ReportQuery, each func(ReportRow) error) error {
+// EachReportRow is Report row by row, however many there are; it stops at do's first error and returns it.
+func (w *Warehouse) EachReportRow(ctx context.Context, q ReportQuery, do func(ReportRow) error) error {
 	if err := q.Check(); err != nil {
 		return err
 	}
+	what := "the report " + q.Report.Name
+	if err := w.whyWithheld(what); err != nil {
+		return err
+	}
 	sql, params := q.sql()
-	return eachAnswer(ctx, w, "the report "+q.Report.Name, sql, each, params...)
+	err := each(ctx, w, what, sql, do, params...)
+	w.reportDamage(err)
+	return err
 }

@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"shomei/pkg/civil"
@@ -88,28 +89,28 @@ const stationsSQL = visitsSQL + `,
 		FROM stations WINDOW w AS (PARTITION BY subscriber, last_day ORDER BY day ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING)
 	)`
 
-// visitQuestions are the parts of a history, in the order in which they are read.
+// visitQuestions are the parts of a history, in the order in which they are read; {extent} is the condition of one.
 var visitQuestions = []struct{ what, sql string }{
 	{forecast.Issued, `WITH ` + stationsSQL + `
 		SELECT if(s.day + 450 < s.last_day, no_day, s.day) AS day, s.office AS office, h.kinds AS kind, '' AS procedure, s.last_day AS last_day,
 			if(h.window > no_day, h.window, no_day) AS window, no_day AS since, count() AS count
 		FROM stays AS s INNER JOIN holders AS h ON s.subscriber = h.subscriber AND s.last_day = h.last_day
 		WHERE s.last_day >= {from:Date32} - 365 AND (s.until = no_day OR s.until >= {from:Date32}) AND (h.ended = no_day OR h.ended >= {from:Date32})
-			AND (s.subscriber, s.last_day) NOT IN (SELECT subscriber, last_day FROM matched WHERE replaces AND day < {from:Date32}) AND office != '' AND ` + inExtent + `
+			AND (s.subscriber, s.last_day) NOT IN (SELECT subscriber, last_day FROM matched WHERE replaces AND day < {from:Date32}) AND office != '' AND {extent}
 		GROUP BY ALL ORDER BY office, kind, last_day, day`},
 	{forecast.Ended, `WITH ` + stationsSQL + `
 		SELECT if(s.until > no_day, s.until, h.ended) AS day, s.office AS office, h.kinds AS kind, if(s.until > no_day, 'moved', toString(h.why)) AS procedure,
 			s.last_day AS last_day, no_day AS window, no_day AS since, count() AS count
 		FROM stays AS s INNER JOIN holders AS h ON s.subscriber = h.subscriber AND s.last_day = h.last_day
 		WHERE day >= {from:Date32} AND (s.until > no_day OR (s.subscriber, s.last_day) NOT IN (SELECT subscriber, last_day FROM matched WHERE replaces))
-			AND s.last_day >= day AND office != '' AND ` + inExtent + `
+			AND s.last_day >= day AND office != '' AND {extent}
 		GROUP BY ALL ORDER BY office, kind, last_day, day`},
 	{forecast.Noticed, `WITH ` + holdersSQL + `
 		SELECT toDate32(n.sent) AS day, c.office AS office, h.kinds AS kind, '' AS procedure, h.last_day AS last_day, no_day AS window, no_day AS since, count() AS count
 		FROM (SELECT subscriber, serial, last_day AS told, sent, municipality FROM {notices} FINAL WHERE kind = 'expiry' AND sent > never AND sent <= t) AS n
 		INNER JOIN (SELECT serial, office FROM {certificates} FINAL) AS c ON n.serial = c.serial
 		INNER JOIN holders AS h ON n.subscriber = h.subscriber AND n.told = h.last_day
-		WHERE day >= {from:Date32} AND office != '' AND ` + inExtent + `
+		WHERE day >= {from:Date32} AND office != '' AND {extent}
 		GROUP BY ALL ORDER BY office, kind, last_day, day`},
 	{forecast.Visit, visitsOf},
 	{forecast.Refused, visitsOf},
@@ -118,7 +119,7 @@ var visitQuestions = []struct{ what, sql string }{
 
 const visitsOf = `WITH ` + visitsSQL + `
 	SELECT day, office, kind, procedure, last_day, no_day AS window, since, count() AS count FROM matched
-	WHERE what = {what:String} AND day >= {from:Date32} AND office != '' AND ` + inExtent + `
+	WHERE what = {what:String} AND day >= {from:Date32} AND office != '' AND {extent}
 	GROUP BY ALL ORDER BY office, day, kind, procedure, last_day`
 
 // VisitsBegin returns the first day on which anybody applied for anything, or the zero date.
@@ -137,7 +138,7 @@ func (w *Warehouse) VisitsBegin(ctx context.Context) (civil.Date, error) {
 func (w *Warehouse) EachVisits(ctx context.Context, q VisitsQuery, each func(forecast.Record) error) error {
 	from := civil.Of(q.At).AddYearsClamped(-learnedYears)
 	for _, part := range visitQuestions {
-		rows, err := question[visitRow](ctx, w, "visits ("+part.what+")", part.sql,
+		rows, err := question[visitRow](ctx, w, "visits ("+part.what+")", strings.Replace(part.sql, "{extent}", q.Extent.condition(), 1),
 			append(q.Extent.params(), at("at", q.At), param("from", from.String()), param("what", part.what))...)
 		if err != nil {
 			return err

@@ -184,29 +184,25 @@ func (w *Warehouse) whyWithheld(what string) error {
 	return nil
 }
 
-// eachAnswer is question row by row; it stops at each's first error and returns it.
-func eachAnswer[R any](ctx context.Context, w *Warehouse, what, sql string, each func(R) error, params ...any) error {
-	if err := w.whyWithheld(what); err != nil {
-		return err
-	}
+// each is ask row by row, however many there are; it stops at do's first error and returns it.
+func each[R any](ctx context.Context, w *Warehouse, what, sql string, do func(R) error, params ...any) error {
+	what = "asking ClickHouse for " + what
 	rows, err := w.conn.Query(ctx, w.expand(sql), params...)
 	if err != nil {
-		err = wrap("asking ClickHouse for "+what, err)
-		w.reportDamage(err)
-		return err
+		return wrap(what, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var row [1]R
 		if err := rows.ScanStruct(&row[0]); err != nil {
-			return wrap("reading "+what, err)
+			return wrap(what, err)
 		}
 		clearAbsent(row[:])
-		if err := each(row[0]); err != nil {
+		if err := do(row[0]); err != nil {
 			return err
 		}
 	}
-	return wrap("asking ClickHouse for "+what, rows.Err())
+	return wrap(what, rows.Err())
 }
 
 // reportDamage sends an error that only new tables cure to Damage, unless they are being made.
