@@ -194,7 +194,7 @@ func (d *Desk) serveLive(w http.ResponseWriter, r *http.Request) {
 	live := liveParts{desk: d, lang: lang, procedure: id, stream: openStream(w), sent: map[string]string{}}
 	updates := d.Counter.Progress(r.Context(), id)
 	for {
-		locked, ended := d.shut(r)
+		_, locked, ended := d.letIn(r)
 		switch {
 		case ended && !guest:
 			_ = live.stream.send("go", []byte("/sign-in")) // the browser may have gone

@@ -29,9 +29,8 @@ type signerKey struct{}
 // that ends while a body is still coming in leaves nobody in the place of whoever was let through.
 func (d *Desk) signedIn(next http.Handler) http.Handler {
 	return d.named(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		at := d.doorOf(r.Context())
-		s, ok := at.site.Session(r)
-		if s.Locked || !ok && d.mustSignAt(at) {
+		who, locked, ended := d.letIn(r)
+		if locked || ended {
 			address := "/sign-in"
 			if r.Method != http.MethodGet {
 				address += "?lost=1"
@@ -39,18 +38,15 @@ func (d *Desk) signedIn(next http.Handler) http.Handler {
 			http.Redirect(w, r, address, http.StatusSeeOther)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), signerKey{}, d.signerOf(at, s, ok))))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), signerKey{}, who)))
 	}))
 }
 
-// mustSignAt reports whether nobody may act at a door without signing in.
-func (d *Desk) mustSignAt(at *door) bool { return at.far() || d.mustSign() }
-
-// shut reports whether a clerk's page is shut to a request: its session is locked, or there is none where there must be.
-func (d *Desk) shut(r *http.Request) (locked, ended bool) {
+// letIn returns who is let in to a clerk's page, or why nobody is: the session is locked, or there is none where there must be.
+func (d *Desk) letIn(r *http.Request) (who signer, locked, ended bool) {
 	at := d.doorOf(r.Context())
 	s, ok := at.site.Session(r)
-	return s.Locked, !ok && d.mustSignAt(at)
+	return d.signerOf(at, s, ok), s.Locked, !ok && (at.far() || d.mustSign())
 }
 
 // byName returns the address of a clerk's page under localhost, if a browser opens it under an IP address and the office has
