@@ -143,18 +143,8 @@ func (f *Forecast) places(q Query) (list []place, err error) {
 	if list == nil {
 		return nil, &PlaceError{q.Place}
 	}
-	slices.SortFunc(list, func(a, b place) int { return compare(a.name, b.name) })
+	slices.SortFunc(list, func(a, b place) int { return strings.Compare(a.name, b.name) })
 	return list, nil
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // Visits answers a query, by place, then by period, then by kind and procedure. The error is ErrQuery.
@@ -253,7 +243,7 @@ func (f *Forecast) groups(q Query) ([]group, error) {
 	if !q.Split {
 		return []group{all}, nil
 	}
-	slices.SortFunc(split, func(a, b group) int { return compare(a.kind+" "+a.procedure, b.kind+" "+b.procedure) })
+	slices.SortFunc(split, func(a, b group) int { return strings.Compare(a.kind+" "+a.procedure, b.kind+" "+b.procedure) })
 	return split, nil
 }
 

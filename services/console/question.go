@@ -50,7 +50,7 @@ func (e *valueError) Error() string {
 }
 
 // places are the parameters that say where.
-var places = []string{"prefecture", "municipality", "office"}
+var places = warehouse.Places()
 
 // The rows of a report that an answer in JSON holds.
 const (

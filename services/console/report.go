@@ -1,8 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -61,7 +63,6 @@ type reportView struct {
 	// Chart: a chart is drawn of the table; Lying: of lying bars.
 	Chart, Lying bool
 	Files        []choice
-	Away         bool
 	Cut          string // said if there are more rows than are shown
 	Place        warehouse.Place
 	Offices      choices
@@ -96,24 +97,14 @@ func (c *Console) serveReport(w http.ResponseWriter, r *http.Request) {
 	}
 	read := c.readerOf(r, q)
 	data := read.reportView(r, q, report)
-	offices, unread := c.Warehouse.Offices(r.Context(), q.extent.Area)
-	data.Offices = choicesOf(offices)
-	if err == nil {
-		if err = unread; err == nil {
-			err = q.extent.Place.Among(offices)
-		}
-	}
+	data.Offices, err = c.placesFor(r.Context(), q, err)
 	if err == nil {
 		err = c.fillReport(r.Context(), q, read, &data)
 	}
 	status := http.StatusOK
 	show := page.View{Title: "report." + report.Name, Scripts: []string{"vendor/echarts.min.js", "chart.js"}}
 	if err != nil {
-		status, _ = statusOf(err)
-		show.Errors = read.errors(q, status, err)
-		if data.Away = status >= http.StatusInternalServerError; data.Away {
-			c.Logger.ErrorContext(r.Context(), "showing a report", "err", err)
-		}
+		status, show.Errors = c.failed(r.Context(), q, read, err)
 	}
 	show.Data = data
 	c.render(w, r, status, "report", show)
@@ -127,14 +118,11 @@ func withDefaults(r *http.Request, report warehouse.Report, today civil.Date) *h
 		query.Set("by", report.Dimensions[0])
 		query.Set("from", civil.New(today.Year, today.Month, 1).AddMonthsClamped(1-monthsOnPage).String())
 	}
-	clone := r.Clone(r.Context())
-	clone.URL.RawQuery = query.Encode()
-	return withoutEmpty(clone)
+	return withQuery(r, query)
 }
 
-// withoutEmpty leaves out the fields that a form sends empty, so that they mean the same as absent ones.
-func withoutEmpty(r *http.Request) *http.Request {
-	query := r.URL.Query()
+// withQuery returns a request with another query, without the fields that a form sends empty, so that they mean the same as absent ones.
+func withQuery(r *http.Request, query url.Values) *http.Request {
 	for name := range query {
 		if query.Get(name) == "" && len(query[name]) == 1 {
 			query.Del(name)
@@ -160,8 +148,14 @@ func (r reader) reports(shown string) []choice {
 	return all
 }
 
-// fileWord names a format to readers.
-func fileWord(f sheet.Format) string { return strings.ToUpper(string(f)) }
+// filesOf returns the links to an endpoint's answer as a file.
+func filesOf(path string, query url.Values) (all []choice) {
+	for _, f := range sheet.Formats {
+		query.Set("format", string(f))
+		all = append(all, choice{Text: strings.ToUpper(string(f)), Href: path + "?" + query.Encode()})
+	}
+	return all
+}
 
 // reportView returns all of the page but its rows.
 func (r reader) reportView(req *http.Request, q question, report warehouse.Report) reportView {
@@ -187,10 +181,7 @@ func (r reader) reportView(req *http.Request, q question, report warehouse.Repor
 	file := req.URL.Query()
 	file.Set("by", strings.Join(q.report.By, ","))
 	file.Del("then")
-	for _, f := range sheet.Formats {
-		file.Set("format", string(f))
-		data.Files = append(data.Files, choice{Text: fileWord(f), Href: "/api/reports/" + report.Name + "?" + file.Encode()})
-	}
+	data.Files = filesOf("/api/reports/"+report.Name, file)
 	return data
 }
 
@@ -240,15 +231,9 @@ func (r reader) pivot(q warehouse.ReportQuery, rows []warehouse.ReportRow) page.
 	for _, row := range rows {
 		of[row.Values[0]] += amount(q, row)
 	}
-	values := make([]string, 0, len(of))
-	for value := range of {
-		values = append(values, value)
-	}
+	values := slices.Collect(maps.Keys(of))
 	slices.SortFunc(values, func(a, b string) int {
-		if of[a] != of[b] {
-			return int(int64(of[b]) - int64(of[a])) // the most frequent first
-		}
-		return strings.Compare(a, b)
+		return cmp.Or(cmp.Compare(of[b], of[a]), strings.Compare(a, b)) // the most frequent first
 	})
 	column := map[string]int{}
 	for i, value := range values {
@@ -268,11 +253,9 @@ func (r reader) pivot(q warehouse.ReportQuery, rows []warehouse.ReportRow) page.
 	table.Columns = append(table.Columns, page.Column{Label: r.say("console.sum"), Numeric: true})
 	for _, starts := range r.periods(q, rows) {
 		counts, sum := make([]uint64, len(table.Columns)-2), uint64(0)
-		for _, row := range rows {
-			if row.Starts.Date == starts {
-				counts[column[row.Values[0]]] += amount(q, row)
-				sum += amount(q, row)
-			}
+		for ; len(rows) > 0 && !rows[0].Starts.After(starts); rows = rows[1:] { // they are in the order of periods
+			counts[column[rows[0].Values[0]]] += amount(q, rows[0])
+			sum += amount(q, rows[0])
 		}
 		cells := []page.Cell{{Text: r.period(q.Per, starts)}}
 		for _, n := range counts {

@@ -26,7 +26,6 @@ type view struct {
 	Counts   page.Table
 	Expiries page.Table
 	History  *historyView
-	Away     bool // the tables are unavailable
 	// Officer is who is signed in; Decides: on what waits for a second officer, too.
 	Officer string
 	Decides bool
@@ -99,26 +98,38 @@ func (c *Console) servePage(w http.ResponseWriter, r *http.Request) {
 	read := c.readerOf(r, q)
 	data := view{At: r.URL.Query().Get("at"), Known: r.URL.Query().Get("known"), Key: q.key, Officer: q.by.Officer, Place: q.extent.Place, Decides: q.by.decides()}
 	data.Reports = read.reports("/")
-	offices, unread := c.Warehouse.Offices(r.Context(), q.extent.Area)
-	data.Offices = choicesOf(offices) // also for whoever asked for a place that is none
-	if err == nil && unread == nil {
-		err = q.extent.Place.Among(offices)
-	} else if err == nil {
-		err = unread
+	data.Offices, err = c.placesFor(r.Context(), q, err)
+	if err == nil {
+		err = c.fill(r.Context(), q, read, &data)
 	}
 	if err != nil {
-		status, _ = statusOf(err)
-		show.Errors = read.errors(q, status, err)
-		data.Away = status >= http.StatusInternalServerError
-	} else if status, err = c.fill(r.Context(), q, read, &data); err != nil {
-		show.Errors = read.errors(q, status, err)
-		data.Away = status >= http.StatusInternalServerError
-	}
-	if status >= http.StatusInternalServerError {
-		c.Logger.ErrorContext(r.Context(), "showing the console", "err", err)
+		status, show.Errors = c.failed(r.Context(), q, read, err)
 	}
 	show.Data = data
 	c.render(w, r, status, "console", show)
+}
+
+// placesFor returns the places that a reader can choose, also if what was asked is wrong already (err). An unknown place is an error,
+// too (*warehouse.UnknownError).
+func (c *Console) placesFor(ctx context.Context, q question, err error) (choices, error) {
+	offices, unread := c.Warehouse.Offices(ctx, q.extent.Area)
+	switch {
+	case err != nil:
+	case unread != nil:
+		err = unread
+	default:
+		err = q.extent.Place.Among(offices)
+	}
+	return choicesOf(offices), err
+}
+
+// failed returns the status of a page that shows an error, and what it says. What its reader can't mend goes to the log.
+func (c *Console) failed(ctx context.Context, q question, read reader, err error) (int, []page.FieldError) {
+	status, _ := statusOf(err)
+	if status >= http.StatusInternalServerError {
+		c.Logger.ErrorContext(ctx, "showing a page of the console", "err", err)
+	}
+	return status, read.errors(q, status, err)
 }
 
 func (r reader) errors(q question, status int, err error) []page.FieldError {
@@ -162,31 +173,28 @@ func labelOf(parameter string) string {
 }
 
 // fill queries the tables for everything on the page.
-func (c *Console) fill(ctx context.Context, q question, read reader, data *view) (int, error) {
+func (c *Console) fill(ctx context.Context, q question, read reader, data *view) error {
 	counts, err := c.Warehouse.CountsByStatus(ctx, q.clocks(), q.extent)
 	if err != nil {
-		status, _ := statusOf(err)
-		return status, err
+		return err
 	}
 	buckets, err := c.Warehouse.ExpiriesByMonth(ctx, q.clocks(), q.extent)
 	if err != nil {
-		status, _ := statusOf(err)
-		return status, err
+		return err
 	}
 	data.Fresh = read.fresh(c.freshness(ctx, q))
 	data.Counts, data.Total = read.counts(counts)
 	data.Empty = data.Total == 0 && q.at.IsZero() && q.known.IsZero() && q.extent.Area == nil && q.extent.Place == (warehouse.Place{})
 	data.Expiries = read.expiries(buckets)
 	if q.key == "" {
-		return http.StatusOK, nil
+		return nil
 	}
 	found, err := c.history(ctx, q)
 	if err != nil {
-		status, _ := statusOf(err)
-		return status, err
+		return err
 	}
 	data.History = &historyView{found.Subscriber, read.certificates(found.Certificates), read.events(found.Events)}
-	return http.StatusOK, nil
+	return nil
 }
 
 func (r reader) fresh(f freshness) string {

@@ -222,7 +222,7 @@ type visitsView struct {
 const learnWait = 2 * time.Second
 
 func (c *Console) serveVisits(w http.ResponseWriter, r *http.Request) {
-	r = withoutEmpty(r)
+	r = withQuery(r, r.URL.Query())
 	q, err := c.parse(r, endpoint{parameters: visitParameters, visits: true})
 	read := c.readerOf(r, q)
 	data := visitsView{At: r.URL.Query().Get("at"), Per: q.visits.By, Level: q.visits.Level, Place: q.extent.Place, Reports: read.reports("/forecast")}
@@ -232,13 +232,7 @@ func (c *Console) serveVisits(w http.ResponseWriter, r *http.Request) {
 	for _, level := range levels {
 		data.Levels = append(data.Levels, choice{Value: level, Text: read.say("visits.level." + level)})
 	}
-	offices, unread := c.Warehouse.Offices(r.Context(), q.extent.Area)
-	data.Offices = choicesOf(offices)
-	if err == nil {
-		if err = unread; err == nil {
-			err = q.extent.Place.Among(offices)
-		}
-	}
+	data.Offices, err = c.placesFor(r.Context(), q, err)
 	var found []forecast.Expected
 	if err == nil {
 		found, err = c.visitsOf(q)
@@ -251,22 +245,14 @@ func (c *Console) serveVisits(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, forecast.ErrShort), errors.Is(err, forecast.ErrEmpty):
 		show.Errors = []page.FieldError{{Text: read.say("visits.short")}}
 	case err != nil:
-		status, _ = statusOf(err)
-		show.Errors = read.errors(q, status, err)
-		if status >= http.StatusInternalServerError {
-			c.Logger.ErrorContext(r.Context(), "showing the forecast", "err", err)
-		}
+		status, show.Errors = c.failed(r.Context(), q, read, err)
 	default:
 		data.Fresh = read.fresh(c.freshness(r.Context(), q))
 		if len(found) > rowsOnPage {
 			found, data.Cut = found[:rowsOnPage], read.say("report.cut", rowsOnPage)
 		}
 		data.Table, data.Chart = read.visits(q.visits, found)
-		query := r.URL.Query()
-		for _, f := range sheet.Formats {
-			query.Set("format", string(f))
-			data.Files = append(data.Files, choice{Text: fileWord(f), Href: "/api/visits?" + query.Encode()})
-		}
+		data.Files = filesOf("/api/visits", r.URL.Query())
 	}
 	show.Data = data
 	c.render(w, r, status, "visits", show)
